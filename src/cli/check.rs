@@ -81,7 +81,7 @@ fn check_folder(options: &Options, daemon_file: DaemonFile) -> ExitCode {
                 eprintln!("{line}");
             }
             let overrides = if options.data.is_none() { overrides_note(&loaded.settings) } else { None };
-            let notes = [sealing_note(&loaded.rules), overrides];
+            let notes = [sandbox_note(&loaded.rules), sealing_note(&loaded.rules), overrides];
             notes.into_iter().flatten().for_each(|note| eprintln!("{note}"));
             ExitCode::SUCCESS
         }
@@ -90,6 +90,20 @@ fn check_folder(options: &Options, daemon_file: DaemonFile) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The test merchants.
+fn sandbox_note(rules: &Rules) -> Option<String> {
+    let test_merchants = rules.merchants.values().filter(|merchant| merchant.sandbox);
+    let mut names: Vec<&str> = test_merchants.map(|merchant| merchant.id.as_str()).collect();
+    names.sort_unstable();
+    (!names.is_empty()).then(|| {
+        format!(
+            "sandbox ({}): test merchants: ids that end in a denial code are denied with it, and no block of an instrument \
+             reaches another merchant",
+            names.join(", ")
+        )
+    })
 }
 
 /// What stays readable if merchants seal identifiers. No data folder is read.

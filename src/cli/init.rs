@@ -41,6 +41,7 @@ name = "Acme"
 time_zone = "Etc/UTC"                       # where its days, weeks and months begin, for example "Europe/Nicosia"
 hold = { deposit = "1h", withdrawal = "7d" } # how long a reservation holds
 refunds = "none"                            # none | original: a refund gives usage back
+# sandbox = true                            # a test merchant: a transaction_id that ends in -19000 is denied with 19000
 # seal_identifiers = true                   # new records hold customers' identifiers sealed, and a keyed digest
 
 # --- Gates: the ways to processor accounts. Absent directions, currencies or methods: all.

@@ -9,7 +9,7 @@ use crate::{
     config,
     daemon::memory_ledger::memory_ledger,
     domain::vocabulary::money::{Decimal, Minor, power_of_ten},
-    ledger::DefaultCountries,
+    ledger::{DefaultCountries, TestMerchants},
     service::{
         commit::AnswerGate,
         documents::problem::ProblemDocument,
@@ -64,6 +64,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let settings = &loaded.settings;
     let ledger = memory_ledger(settings)?;
     ledger.set_default_countries(DefaultCountries::of(&loaded.rules), &mut || {});
+    ledger.separate_test_merchants(TestMerchants::of(&loaded.rules));
     let payments = PaymentService {
         ledger,
         rules: ArcSwap::from_pointee(loaded.rules),

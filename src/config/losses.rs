@@ -3,6 +3,7 @@
 //! A file that was cut, a folder that was emptied and a link that leads nowhere parse as a smaller configuration. So a
 //! configuration is compared with the one before it. A merchant with customers or transactions is removed only by
 //! `removed = true` in its file; the last tokens, levels, filters and projects only by an empty list that is written out.
+//! Such a merchant does not become a test merchant, and a test merchant does not become a real one.
 //! A start, a reload and `levelgate check` use this code.
 
 use crate::config::{
@@ -46,6 +47,8 @@ pub struct PriorMerchant {
     pub levels: usize,
     /// How many filters the levels of its file had.
     pub filters: usize,
+    /// Whether it was a test merchant; `None`: it is not known.
+    pub sandbox: Option<bool>,
 }
 
 /// The parts of the configuration in force before that a new one must not lose silently.
@@ -81,6 +84,7 @@ impl PriorConfiguration {
             projects: merchant.projects.len(),
             levels: merchant.levels.len(),
             filters: merchant.levels.iter().map(|level| level.filters.len()).sum(),
+            sandbox: Some(merchant.sandbox),
         };
         let merchants = files.rules.merchants.values().map(|known| (known.id, merchant(known))).collect();
         let mut prior = Self {
@@ -92,6 +96,14 @@ impl PriorConfiguration {
         };
         prior.set_state(state);
         prior
+    }
+
+    /// Adds whether merchants that are in no file were test merchants, as an earlier configuration knew it. So a merchant that
+    /// is removed and added again remains what it was.
+    pub fn add_sandboxes_of(&mut self, earlier: &Self) {
+        for (id, merchant) in &mut self.merchants {
+            merchant.sandbox = merchant.sandbox.or_else(|| earlier.merchants.get(id)?.sandbox);
+        }
     }
 
     /// Replaces what is known of customers and transactions. A currency that is recorded since has the minor units of the
@@ -125,6 +137,7 @@ pub fn losses(prior: &PriorConfiguration, next: &Loaded, occasion: Occasion) -> 
     for (id, before) in prior.merchants.iter().filter(|(_, merchant)| merchant.has_state) {
         if let Some(merchant) = next.rules.merchant(id.as_str()) {
             losses.parts_of_merchant(merchant, before);
+            losses.sandbox(merchant, before);
         }
     }
     losses.rates(prior);
@@ -218,8 +231,7 @@ impl Losses<'_> {
             && !statements.without_filters.contains(&id);
         let lost_projects =
             merchant.projects.is_empty() && before.projects > 0 && !statements.without_projects.contains(&id);
-        let owner = self.next.owners.iter().find(|(_, owner)| **owner == id).map(|(path, _)| path.clone());
-        let file = owner.unwrap_or_else(|| self.path("merchants"));
+        let file = self.file_of(id);
         let message = |part: &str, count: usize| {
             let before = counted(count, part);
             format!(
@@ -237,6 +249,35 @@ impl Losses<'_> {
             let help = "the file may be cut: restore it; if there are to be none, write `filters = []` in each level";
             self.add(file, message("filter", before.filters), help);
         }
+    }
+
+    /// The recorded payments of a test merchant are no real ones, and the blocks that its real customers caused would end.
+    fn sandbox(&mut self, merchant: &Merchant, before: &PriorMerchant) {
+        let id = merchant.id;
+        let (message, help) = match (before.sandbox, merchant.sandbox) {
+            (Some(false), true) => (
+                format!(
+                    "merchant `{id}` has customers or transactions and cannot become a test merchant: blocks of \
+                     instruments at other merchants would no longer reach it, and its payments would be tests"
+                ),
+                "remove `sandbox`; write a file with another id for the test merchant",
+            ),
+            (Some(true), false) => (
+                format!(
+                    "merchant `{id}` is a test merchant with customers or transactions and cannot become a real one: the \
+                     usage of its tests would count"
+                ),
+                "write sandbox = true; write a file with another id for the real merchant",
+            ),
+            _ => return,
+        };
+        self.add(self.file_of(id), message, help);
+    }
+
+    /// The file of a merchant.
+    fn file_of(&self, id: Name) -> String {
+        let owner = self.next.owners.iter().find(|(_, owner)| **owner == id).map(|(path, _)| path.clone());
+        owner.unwrap_or_else(|| self.path("merchants"))
     }
 
     fn rates(&mut self, prior: &PriorConfiguration) {

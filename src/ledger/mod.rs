@@ -60,3 +60,4 @@ pub use crate::ledger::state::ledger::{Ledger, LedgerLimits, LedgerStorage};
 pub use crate::ledger::state::made_levels::MadeLevel;
 pub use crate::ledger::state::rename_lock::RenameGuard;
 pub use crate::ledger::state::sealed_merchants::SealedMerchants;
+pub use crate::ledger::state::test_merchants::TestMerchants;

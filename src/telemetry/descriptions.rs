@@ -15,7 +15,7 @@ enum MetricType {
 }
 
 /// Name, type and meaning of every metric, by name.
-const METRICS: [(&str, MetricType, &str); 77] = [
+const METRICS: [(&str, MetricType, &str); 78] = [
     ("levelgate_accept_errors_total", Counter, "Errors of the system when it accepted a connection"),
     ("levelgate_answer_seconds", Histogram, "Time to answer one call of the hot path; buckets from 1 µs to 100 ms"),
     ("levelgate_archive_index_rebuilds_total", Counter, "Rebuilds of index.redb"),
@@ -108,6 +108,7 @@ const METRICS: [(&str, MetricType, &str); 77] = [
     ("levelgate_replays_total", Counter, "Operations answered from the record"),
     ("levelgate_request_seconds", Histogram, "Time of a request from its head to its answer, by operation and outcome"),
     ("levelgate_requests_too_slow_total", Counter, "Requests that were not received in time, by part"),
+    ("levelgate_sandbox_decisions_total", Counter, "Recorded decisions of test merchants, by decision"),
     ("levelgate_segments_not_archived_total", Counter, "Rounds in which segments could not be archived"),
     (
         "levelgate_segments_not_deleted_total",

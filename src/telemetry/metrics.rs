@@ -19,6 +19,8 @@ use std::time::Duration;
 pub struct Meters {
     allowed: Counter,
     denied: Counter,
+    sandbox_allowed: Counter,
+    sandbox_denied: Counter,
     replays: Counter,
     checks: Counter,
     transitions: Counter,
@@ -45,6 +47,8 @@ impl Meters {
         Self {
             allowed: counter!("levelgate_decisions_total", "decision" => "allow"),
             denied: counter!("levelgate_decisions_total", "decision" => "deny"),
+            sandbox_allowed: counter!("levelgate_sandbox_decisions_total", "decision" => "allow"),
+            sandbox_denied: counter!("levelgate_sandbox_decisions_total", "decision" => "deny"),
             replays: counter!("levelgate_replays_total"),
             checks: counter!("levelgate_checks_total"),
             transitions: counter!("levelgate_transitions_total"),
@@ -73,6 +77,12 @@ impl Meters {
                 }
             }
         }
+    }
+
+    /// Counts a recorded decision of a test merchant. It is in no metric of real ones.
+    pub fn count_sandbox_decision(&self, merchant: Name, at: Millis, denied: Option<DenialCode>) {
+        self.series.count(merchant, at, denied);
+        if denied.is_none() { &self.sandbox_allowed } else { &self.sandbox_denied }.increment(1);
     }
 
     /// Counts an answered check.

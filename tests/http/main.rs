@@ -62,6 +62,7 @@ mod reload_report;
 mod replay_parity;
 mod request_names;
 mod route_authorization;
+mod sandbox;
 mod sealed_identifiers;
 mod signals;
 mod staff_attributes;

@@ -186,6 +186,34 @@ fn varied_operations_are_answered_alike_by_the_daemon_and_by_replay() {
 }
 
 #[test]
+fn test_merchants_are_answered_alike_by_the_daemon_and_by_replay() {
+    let levels = [level("gold", &filter("window = \"daily\"; amount_limit = \"40.00\""))];
+    let merchant = |id: &str, keys: &str| {
+        let text = acme(&format!("{CRM}{keys}"), &levels).replace("id = \"acme\"", &format!("id = {id:?}"));
+        (id.to_owned(), text)
+    };
+    let merchants = [merchant("acme", ""), merchant("zenith", "sandbox = true\n")];
+    let merchants: Vec<(&str, String)> = merchants.iter().map(|(id, text)| (id.as_str(), text.clone())).collect();
+    let mut ops = String::new();
+    for merchant in ["acme", "zenith"] {
+        for op in ["reserve", "payment", "check"] {
+            for (n, id) in ["19000", "19003", "19100", "19102", "19104", "19105", "19106", "1"].into_iter().enumerate()
+            {
+                let (who, token) = [("alice", "tok"), ("blocked-1", "tok"), ("alice", "stolen-1")][n % 3];
+                let line = json!({
+                    "op": op, "merchant": merchant, "transaction_id": format!("{op}-{id}"), "at": at(0),
+                    "direction": "deposit", "currency": "EUR", "amount": "10.00", "customer_level": "gold",
+                    "merchant_customer_identifier": who, "payment_instrument": token, "explain": op == "check",
+                });
+                let _ = writeln!(ops, "{line}");
+            }
+        }
+    }
+    let statuses = assert_same(ConfigFolder::new(&Settings::REQUEST, &merchants), &ops);
+    assert_eq!(statuses["\"denied\""], 16 + 8, "the test merchant's all, and the real limit: {statuses:?}");
+}
+
+#[test]
 fn recorded_streams_are_answered_alike_by_the_daemon_and_by_replay() {
     const LINES: usize = 4_000;
     let Some(data) = shared_data() else { return };

@@ -69,6 +69,7 @@ pub(in crate::config) fn merchant(raw: &RawMerchant, report: &FileReport, curren
         trust_blocks: value_or(&raw.trust_blocks, false),
         numeric_ids: value_or(&raw.numeric_ids, false),
         benchmark: value_or(&raw.benchmark, false),
+        sandbox: value_or(&raw.sandbox, false),
         seal_identifiers: value_or(&raw.seal_identifiers, false),
         registration,
         labels,

@@ -28,6 +28,7 @@ refunds = "none"
 hidden_methods = "deny"
 trust_blocks = true
 numeric_ids = true
+sandbox = true
 seal_identifiers = true
 labels_max = 7
 raise_delay = "72h"

@@ -8,7 +8,8 @@ use crate::config::{
     },
     parse::{
         located::Located,
-        raw::{RaiseNotBefore, RawEndpoint, RawGate, RawHold, RawMerchant, RawProject, RawRoute},
+        raise_not_before::RaiseNotBefore,
+        raw::{RawEndpoint, RawGate, RawHold, RawMerchant, RawProject, RawRoute},
         raw_level::RawLevel,
     },
 };
@@ -39,6 +40,7 @@ pub(crate) fn merchant<L>(merchant: &Merchant, currencies: &Currencies, levels: 
         trust_blocks: set(merchant.trust_blocks),
         numeric_ids: set(merchant.numeric_ids),
         benchmark: set(merchant.benchmark),
+        sandbox: set(merchant.sandbox),
         seal_identifiers: set(merchant.seal_identifiers),
         registration: customers::registration(&merchant.registration),
         labels: merchant.labels.iter().map(customers::label).collect(),

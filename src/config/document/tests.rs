@@ -35,6 +35,7 @@ refunds = "original"
 hidden_methods = "hide_only"
 trust_blocks = true
 numeric_ids = true
+sandbox = true
 seal_identifiers = true
 labels_max = 3
 raise_delay = "72h"

@@ -1,11 +1,11 @@
 //! Runs all lints of a merchant.
 
-use crate::config::lint::{context::LintContext, customers, filters, gates, levels};
+use crate::config::lint::{blocks, context::LintContext, customers, filters, gates, levels};
 
 /// One lint. It reports its warnings to the report of the context.
 pub(super) type Lint = fn(&LintContext<'_>);
 
-const LINTS: [Lint; 20] = [
+const LINTS: [Lint; 21] = [
     levels::unreachable_levels,
     levels::levels_without_an_eligible_gate,
     levels::minimum_above_maximum,
@@ -17,6 +17,7 @@ const LINTS: [Lint; 20] = [
     gates::gates_with_an_empty_list,
     gates::weighted_routing_without_weights,
     gates::names_listed_twice,
+    blocks::trusted_blocks_of_a_test_merchant,
     customers::unchecked_transaction_ids,
     customers::blocking_first_label,
     customers::misspelt_restrictions,

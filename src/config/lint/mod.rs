@@ -1,5 +1,6 @@
 //! Warnings about a configuration that is valid but probably not what its author means: one function a warning.
 
+mod blocks;
 pub(crate) mod context;
 mod customers;
 mod filters;

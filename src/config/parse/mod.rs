@@ -5,6 +5,7 @@ pub(crate) mod config_file;
 pub(crate) mod json_object;
 pub(crate) mod level_entry;
 pub(crate) mod located;
+pub(crate) mod raise_not_before;
 pub(crate) mod raw;
 pub(crate) mod raw_level;
 pub(crate) mod raw_rates;

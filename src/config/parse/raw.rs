@@ -3,6 +3,7 @@
 use crate::config::{
     parse::{
         located::Located,
+        raise_not_before::RaiseNotBefore,
         raw_level::{NameList, RawLevel, RawMethod, SectionRef, each, level, method},
         section::WHOLE_MAX,
     },
@@ -23,20 +24,10 @@ use crate::domain::{
             identifier::{Identifier, PaymentRegistration, RegistrationSource},
         },
     },
-    vocabulary::{attributes::PaymentAttribute, direction::Direction, money::Currency, names::Name, words::Word},
+    vocabulary::{attributes::PaymentAttribute, direction::Direction, money::Currency, names::Name},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
-
-/// The period that a raise of a customer's own limit waits for, in addition to its delay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::config) enum RaiseNotBefore {
-    PeriodEnd,
-}
-
-impl Word for RaiseNotBefore {
-    const WORDS: &'static [(&'static str, Self)] = &[("period_end", Self::PeriodEnd)];
-}
 
 described! {
     /// The name of a time zone of the IANA database.
@@ -85,6 +76,8 @@ pub(crate) struct RawMerchant<L = RawLevel> {
     pub(in crate::config) numeric_ids: Option<Located<bool>>,
     /// Whether the merchant is for `levelgate bench` alone.
     pub(in crate::config) benchmark: Option<Located<bool>>,
+    /// Whether it is a test merchant.
+    pub(in crate::config) sandbox: Option<Located<bool>>,
     /// Whether identifiers are stored sealed.
     pub(in crate::config) seal_identifiers: Option<Located<bool>>,
     /// The registration of customers.
@@ -331,6 +324,7 @@ pub(in crate::config) fn merchant(s: SectionRef<'_, '_>) -> RawMerchant {
         trust_blocks: s.flag("trust_blocks"),
         numeric_ids: s.flag("numeric_ids"),
         benchmark: s.flag("benchmark"),
+        sandbox: s.flag("sandbox"),
         seal_identifiers: s.flag("seal_identifiers"),
         registration: s.table("registration", "[registration]").map(|table| registration(&table)).unwrap_or_default(),
         labels: each(s, "labels", "a label", label),

@@ -104,3 +104,40 @@ fn removed_is_alone_in_the_file() {
     );
     assert!(merchant(&load_merchant(&format!("removed = false\n{MERCHANT}")).unwrap(), "m").projects.len() == 1);
 }
+
+#[test]
+fn a_merchant_with_state_keeps_its_sandbox() {
+    let [real, test] = ["", "sandbox = true\n"].map(|key| [("merchants/m.toml", format!("{key}{MERCHANT}"))]);
+    let removed = [("merchants/m.toml", "id = \"m\"\nremoved = true\n".to_owned())];
+    let load =
+        |files: &[(&'static str, String); 1]| folder(&files.each_ref().map(|(name, text)| (*name, text.as_str())));
+    let full = RecordedState { merchants: [name("m")].into(), currencies: [eur()].into() };
+    for (before, after, words) in [
+        (&real, &real, None),
+        (&test, &test, None),
+        (&real, &test, Some("cannot become a test merchant")),
+        (&test, &real, Some("cannot become a real one")),
+    ] {
+        let (known, next) = (load(before), load(after));
+        for state in [&full, &RecordedState::default()] {
+            let prior = PriorConfiguration::new(&known, &known.rules, state);
+            // Also after the merchant was removed for a while.
+            let gone = load(&removed);
+            let mut later = PriorConfiguration::new(&gone, &gone.rules, state);
+            later.add_sandboxes_of(&prior);
+            for prior in [prior, later] {
+                for occasion in [Occasion::Start, Occasion::Reload] {
+                    let found = losses(&prior, &next, occasion);
+                    let expected = words.filter(|_| !state.merchants.is_empty());
+                    assert_eq!(found.len(), usize::from(expected.is_some()), "{found:?}");
+                    let is_named = |words| found.iter().any(|problem| problem.message.contains(words));
+                    assert!(expected.is_none_or(is_named), "{found:?}");
+                }
+            }
+        }
+        // What is not known is taken from the files.
+        let mut unknown = PriorConfiguration::default();
+        unknown.set_state(&full);
+        assert_eq!(losses(&unknown, &next, Occasion::Start), []);
+    }
+}

@@ -73,6 +73,9 @@ struct MerchantDocument {
     projects: usize,
     levels: usize,
     filters: usize,
+    /// Whether it is a test merchant. Earlier versions had none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    sandbox: bool,
 }
 
 /// The file of an open data folder.
@@ -203,8 +206,8 @@ fn encode(prior: &PriorConfiguration, journal: JournalId) -> io::Result<Vec<u8>>
     let PriorConfiguration { tokens, has_file_rates, minor_units, configured_minor_units, merchants } = prior;
     let units = |known: &BTreeMap<Currency, u8>| known.iter().map(|(code, units)| (code.to_string(), *units)).collect();
     let merchant = |known: &PriorMerchant| {
-        let PriorMerchant { has_state, projects, levels, filters } = *known;
-        MerchantDocument { has_state, projects, levels, filters }
+        let PriorMerchant { has_state, projects, levels, filters, sandbox } = *known;
+        MerchantDocument { has_state, projects, levels, filters, sandbox: sandbox.unwrap_or(false) }
     };
     let document = Document {
         format: FORMAT,
@@ -241,8 +244,9 @@ fn decode(bytes: &[u8], journal: Option<JournalId>) -> Result<PriorConfiguration
     let minor_units = read_units(minor_units).ok_or_else(damaged)?;
     let configured_minor_units = read_units(configured_minor_units).ok_or_else(damaged)?;
     let merchant = |(id, known): (String, MerchantDocument)| {
-        let MerchantDocument { has_state, projects, levels, filters } = known;
-        Some((Name::parse(&id).ok()?, PriorMerchant { has_state, projects, levels, filters }))
+        let MerchantDocument { has_state, projects, levels, filters, sandbox } = known;
+        let sandbox = Some(sandbox);
+        Some((Name::parse(&id).ok()?, PriorMerchant { has_state, projects, levels, filters, sandbox }))
     };
     let merchants = merchants.into_iter().map(|one| merchant(one).ok_or_else(damaged)).collect::<Result<_, _>>()?;
     Ok(PriorConfiguration { tokens, has_file_rates, minor_units, configured_minor_units, merchants })
@@ -260,7 +264,7 @@ mod tests {
     const JOURNAL: JournalId = JournalId([7; 16]);
 
     fn prior() -> PriorConfiguration {
-        let merchant = PriorMerchant { has_state: true, projects: 1, levels: 2, filters: 3 };
+        let merchant = PriorMerchant { has_state: true, projects: 1, levels: 2, filters: 3, sandbox: Some(false) };
         PriorConfiguration {
             tokens: 2,
             has_file_rates: true,
@@ -286,6 +290,14 @@ mod tests {
               \"filters\":3}}}\ncrc32c 150a8b48\n",
             "the bytes of the file are read by later versions"
         );
+    }
+
+    #[test]
+    fn a_test_merchant_is_remembered() {
+        let mut prior = prior();
+        prior.merchants.values_mut().for_each(|merchant| merchant.sandbox = Some(true));
+        let bytes = encode(&prior, JOURNAL).unwrap();
+        assert_eq!(decode(&bytes, Some(JOURNAL)).unwrap(), prior);
     }
 
     #[test]

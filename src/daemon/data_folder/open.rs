@@ -11,7 +11,7 @@ use crate::{
         memory_ledger::{ledger_bounds, memory_ledger},
     },
     domain::{rules::configuration::Rules, vocabulary::time::Millis},
-    ledger::{DefaultCountries, Ledger, SealedMerchants},
+    ledger::{DefaultCountries, Ledger, SealedMerchants, TestMerchants},
     service::jobs::Jobs,
     storage::{
         fs::{Store, disk::Disk, ram::Ram},
@@ -98,6 +98,7 @@ fn open_diskless(
     let options = recover_options(settings, rules, (Sync::Never, losses));
     let (ledger, mut folder) = recover_with(Arc::new(ram), &index_folder.path().join("index.redb"), options)?;
     ledger.seal_identifiers(rules.map(SealedMerchants::of).unwrap_or_default());
+    ledger.separate_test_merchants(rules.map(TestMerchants::of).unwrap_or_default());
     folder.index_folder = Some(index_folder);
     // Redis has the only other copy: what it does not have is bounded.
     ledger.journal().limit_unshipped();
@@ -160,6 +161,7 @@ fn open_disk(
     let index = path.join(ARCHIVE).join("index.redb");
     let (ledger, folder) = recover_with(store, &index, options).with_context(in_folder)?;
     ledger.seal_identifiers(rules.map(SealedMerchants::of).unwrap_or_default());
+    ledger.separate_test_merchants(rules.map(TestMerchants::of).unwrap_or_default());
     folder.keep_free(min_free_bytes);
     Ok(OpenedFolder { ledger, newest_time: folder.newest_time(), folder: Some(folder), durability, min_free_bytes })
 }

@@ -21,7 +21,7 @@ use crate::{
         vocabulary::time::Millis,
     },
     http::AccessTokens,
-    ledger::{DefaultCountries, Ledger, SealedMerchants},
+    ledger::{DefaultCountries, Ledger, SealedMerchants, TestMerchants},
     service::{
         configuration::reload::{RefusedReload, ReloadReport},
         daemon_status::ConfigurationHealth,
@@ -181,7 +181,7 @@ impl Reloader {
     fn with_loss_of_merchants(&self, mut problems: Problems, files: &Loaded) -> Problems {
         if problems.settings_without_merchants.is_some() {
             let payments = &self.parts.payments;
-            let prior = PriorConfiguration::new(files, &payments.rules(), &recorded_state(&payments.ledger));
+            let prior = self.prior(files, &payments.rules());
             problems.list.splice(0..0, loss_of_merchants(&prior, &self.parts.config_folder));
         }
         problems
@@ -231,7 +231,7 @@ impl Reloader {
     fn replace_files(&self, files: &mut Loaded, loaded: Loaded) -> Result<Applied, Vec<ProblemText>> {
         let payments = &self.parts.payments;
         let before = payments.rules();
-        let prior = PriorConfiguration::new(files, &before, &recorded_state(&payments.ledger));
+        let prior = self.prior(files, &before);
         let mut losses_found: Vec<Problem> = self.parts.daemon_file.problem(&loaded).into_iter().collect();
         losses_found.extend(losses(&prior, &loaded, Occasion::Reload));
         if !losses_found.is_empty() {
@@ -256,12 +256,19 @@ impl Reloader {
         Ok(Applied { before, report: ReloadReport { at, version, differences, warnings, restart_needed } })
     }
 
+    /// What these files in force, the rules of them and the state have.
+    fn prior(&self, files: &Loaded, rules: &Rules) -> PriorConfiguration {
+        let mut prior = PriorConfiguration::new(files, rules, &recorded_state(&self.parts.payments.ledger));
+        let earlier = self.parts.memory.as_ref().and_then(|memory| memory.prior());
+        earlier.iter().for_each(|earlier| prior.add_sandboxes_of(earlier));
+        prior
+    }
+
     /// Notes in the data folder what later configurations must not lose silently.
     fn remember(&self, files: &Loaded) {
         if let Some(memory) = &self.parts.memory {
             let payments = &self.parts.payments;
-            let state = recorded_state(&payments.ledger);
-            let mut prior = PriorConfiguration::new(files, &payments.rules(), &state);
+            let mut prior = self.prior(files, &payments.rules());
             // A reload may take every token away. A start without tokens still needs the statement.
             if prior.tokens == 0 && !files.statements.has_no_tokens {
                 prior.tokens = memory.prior().map_or(0, |before| before.tokens);
@@ -315,6 +322,7 @@ impl Reloader {
             payments.ledger.record_overrides(events);
         }
         payments.ledger.note_merchants(&rules);
+        payments.ledger.separate_test_merchants(TestMerchants::of(&rules));
         let countries = DefaultCountries::of(&rules);
         payments.ledger.seal_identifiers(SealedMerchants::of(&rules));
         let mut rules = Some(Arc::new(rules));

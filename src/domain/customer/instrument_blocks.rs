@@ -1,10 +1,11 @@
-//! InstrumentBlocks of payment instruments: who set them, where they act, and who may lift them.
+//! Blocks of payment instruments: who set them, where they act, and who may lift them.
 //!
 //! Instrument ids are shared by all merchants. A caller for all merchants blocks an instrument everywhere. A caller for
 //! some merchants blocks it at those; elsewhere its holders become suspicious, unless the merchant of the signal is
-//! trusted with blocks.
+//! trusted with blocks. A block at a test merchant applies there alone, and no block from elsewhere applies there.
 
 use crate::domain::vocabulary::names::Name;
+
 /// The merchants that a caller may act for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MerchantScope {
@@ -25,6 +26,23 @@ impl MerchantScope {
     }
 }
 
+/// A merchant as a place of blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlockPlace {
+    /// The merchant.
+    pub merchant: Name,
+    /// Whether it is a test merchant.
+    pub is_sandbox: bool,
+}
+
+impl BlockPlace {
+    /// Whether a signal at this merchant reaches the customers of another one who hold the same instrument.
+    #[must_use]
+    pub fn reaches(self, other: Self) -> bool {
+        self.merchant == other.merchant || !(self.is_sandbox || other.is_sandbox)
+    }
+}
+
 /// One block of an instrument.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstrumentBlock {
@@ -42,7 +60,13 @@ impl InstrumentBlock {
     /// had set it.
     pub const UNPLACED: Self = Self { everywhere: true, by_all: true, merchants: Vec::new() };
 
-    /// The block that a signal at a merchant sets. `is_trusted`: the merchant's blocks apply everywhere.
+    /// The block that a signal at a test merchant sets, with any scope of the caller. It applies at that merchant alone.
+    #[must_use]
+    pub fn set_at_sandbox(merchant: Name) -> Self {
+        Self { everywhere: false, by_all: false, merchants: vec![merchant] }
+    }
+
+    /// The block that a signal at a real merchant sets. `is_trusted`: the merchant's blocks apply everywhere.
     #[must_use]
     pub fn set_at(merchant: Name, scope: &MerchantScope, is_trusted: bool) -> Self {
         match scope {
@@ -56,9 +80,14 @@ impl InstrumentBlock {
         }
     }
 
-    /// Whether it blocks payments at a merchant.
+    /// Whether it blocks payments at a merchant. A block of a real merchant names that merchant, so it never applies at a
+    /// test merchant.
     #[must_use]
-    pub fn acts_at(&self, merchant: Name) -> bool {
+    pub fn acts_at(&self, place: BlockPlace) -> bool {
+        let BlockPlace { merchant, is_sandbox } = place;
+        if is_sandbox {
+            return !self.everywhere && self.merchants.as_slice() == [merchant];
+        }
         self.everywhere || self.merchants.contains(&merchant)
     }
 
@@ -90,8 +119,8 @@ impl InstrumentBlocks {
 
     /// Whether payments at a merchant are blocked.
     #[must_use]
-    pub fn act_at(&self, merchant: Name) -> bool {
-        self.0.iter().any(|block| block.acts_at(merchant))
+    pub fn act_at(&self, place: BlockPlace) -> bool {
+        self.0.iter().any(|block| block.acts_at(place))
     }
 
     /// Whether a signal that sets a block can have led to these blocks only where there was none before.
@@ -104,7 +133,7 @@ impl InstrumentBlocks {
         }
     }
 
-    /// These blocks and another one. InstrumentBlocks by callers for all merchants are one block, and so are those by callers for
+    /// These blocks and another one. Blocks by callers for all merchants are one block, and so are those by callers for
     /// the same merchants that act in the same places: the list is no longer than twice the sets of merchants of all
     /// tokens.
     #[must_use]
@@ -132,12 +161,12 @@ impl InstrumentBlocks {
     ///
     /// # Errors
     /// The caller may not lift one of them; then none is lifted.
-    pub fn lifted_at(&self, merchant: Name, scope: &MerchantScope, held_at: &[Name]) -> Result<Self, OutOfScope> {
+    pub fn lifted_at(&self, place: BlockPlace, scope: &MerchantScope, held_at: &[Name]) -> Result<Self, OutOfScope> {
         let mut left = Vec::new();
         for block in &self.0 {
-            if !block.acts_at(merchant) {
+            if !block.acts_at(place) {
                 left.push(block.clone());
-            } else if !block.may_be_lifted(merchant, scope, held_at) {
+            } else if !block.may_be_lifted(place.merchant, scope, held_at) {
                 return Err(OutOfScope);
             }
         }
@@ -157,11 +186,15 @@ mod tests {
         Name::parse(text).unwrap()
     }
 
+    fn real(merchant: Name) -> BlockPlace {
+        BlockPlace { merchant, is_sandbox: false }
+    }
+
     fn scope(text: &str) -> MerchantScope {
         if text == "*" { MerchantScope::All } else { MerchantScope::Some(names(text)) }
     }
 
-    /// InstrumentBlocks set by signals, each `merchant scope`, with `!` before a merchant that is trusted.
+    /// Blocks set by signals, each `merchant scope`, with `!` before a merchant that is trusted.
     fn blocks(signals: &[(&str, &str)]) -> InstrumentBlocks {
         signals.iter().fold(InstrumentBlocks::default(), |blocks, (at, by)| {
             let merchant = name(at.trim_start_matches('!'));
@@ -182,7 +215,8 @@ mod tests {
             (&[("b", "b"), ("a", "*")], "a b c"),
         ] {
             let blocks = blocks(signals);
-            let found: Vec<Name> = names("a b c").into_iter().filter(|merchant| blocks.act_at(*merchant)).collect();
+            let found: Vec<Name> =
+                names("a b c").into_iter().filter(|merchant| blocks.act_at(real(*merchant))).collect();
             assert_eq!(found, names(acts), "{signals:?}");
         }
     }
@@ -216,10 +250,10 @@ mod tests {
             (&[("a", "a"), ("!a", "a")], "a b", "b", "*", "a"),
         ] {
             let blocks = blocks(signals);
-            let got = match blocks.lifted_at(name(at), &scope(by), &names(holders)) {
+            let got = match blocks.lifted_at(real(name(at)), &scope(by), &names(holders)) {
                 Err(OutOfScope) => "no".to_owned(),
                 Ok(left) => {
-                    let acts = names("a b c").into_iter().filter(|merchant| left.act_at(*merchant));
+                    let acts = names("a b c").into_iter().filter(|merchant| left.act_at(real(*merchant)));
                     acts.map(Name::as_str).collect::<Vec<_>>().join(" ")
                 }
             };
@@ -232,12 +266,47 @@ mod tests {
         let unplaced = InstrumentBlocks(vec![InstrumentBlock::UNPLACED]);
         for blocks in [unplaced.clone(), unplaced.with(InstrumentBlock::set_at(name("a"), &MerchantScope::All, false))]
         {
-            assert!(blocks.act_at(name("a")) && blocks.act_at(name("b")));
-            assert_eq!(blocks.lifted_at(name("a"), &scope("a b"), &[]), Err(OutOfScope));
+            assert!(blocks.act_at(real(name("a"))) && blocks.act_at(real(name("b"))));
+            assert_eq!(blocks.lifted_at(real(name("a")), &scope("a b"), &[]), Err(OutOfScope));
             assert_eq!(
-                blocks.lifted_at(name("a"), &MerchantScope::All, &names("a b")),
+                blocks.lifted_at(real(name("a")), &MerchantScope::All, &names("a b")),
                 Ok(InstrumentBlocks::default())
             );
+        }
+    }
+
+    #[test]
+    fn blocks_of_a_test_merchant_and_of_real_ones_never_meet() {
+        // `t` and `u` are test merchants; a signal at one of them, with `~`, is by any caller.
+        let place = |text: &str| BlockPlace { merchant: name(text), is_sandbox: text == "t" || text == "u" };
+        for (signals, acts) in [
+            (&[("~t", "")][..], "t"),
+            (&[("~t", ""), ("~u", "")], "t u"),
+            (&[("a", "*")], "a b"),
+            (&[("!a", "a")], "a b"),
+            (&[("a", "a t")], "a"),
+            (&[("a", "a t"), ("~t", "")], "a t"),
+        ] {
+            let blocks = signals.iter().fold(InstrumentBlocks::default(), |blocks, (at, by)| {
+                let merchant = name(at.trim_start_matches(['!', '~']));
+                blocks.with(match at.starts_with('~') {
+                    true => InstrumentBlock::set_at_sandbox(merchant),
+                    false => InstrumentBlock::set_at(merchant, &scope(by), at.starts_with('!')),
+                })
+            });
+            let acting = |blocks: &InstrumentBlocks| -> Vec<&str> {
+                "a b t u".split(' ').filter(|merchant| blocks.act_at(place(merchant))).collect()
+            };
+            assert_eq!(acting(&blocks).join(" "), acts, "{signals:?}");
+            // A caller for the test merchant alone lifts its block and no other.
+            let left = blocks.lifted_at(place("t"), &scope("t"), &names("a b t")).unwrap();
+            let rest: Vec<&str> = acting(&blocks).into_iter().filter(|merchant| *merchant != "t").collect();
+            assert_eq!(acting(&left), rest, "{signals:?}");
+        }
+        for (from, to, reaches) in
+            [("a", "b", true), ("a", "t", false), ("t", "a", false), ("t", "u", false), ("t", "t", true)]
+        {
+            assert_eq!(place(from).reaches(place(to)), reaches, "{from} {to}");
         }
     }
 

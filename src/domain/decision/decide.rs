@@ -13,6 +13,7 @@ use crate::domain::{
         level_choice::{LevelChoice, LevelQuery},
         method_settings::{MethodSettingLayers, out_of_range},
         payment::Payment,
+        sandbox::{self, SandboxTriggers},
         usage_meter::{OwnTerms, UsageMeter},
     },
     routing::{
@@ -27,7 +28,7 @@ use crate::domain::{
     usage::series_set::UsageSeriesSet,
     vocabulary::{denial_codes::DenialCode, direction::Direction, names::Name, time::Millis},
 };
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 /// What a decision depends on besides the customer.
 #[derive(Debug, Clone, Copy)]
@@ -98,10 +99,11 @@ pub fn decide<'a>(
     let in_force = resolved.map(|resolved| resolved.in_force);
     let layers = layers(payment, customer, resolved);
     let mut found: SmallVec<[Violation; 1]> = SmallVec::new();
-    if let Some(blocks) = customer.map(|customer| blocks(payment, customer)).filter(CustomerBlocks::any) {
+    let triggers = if merchant.sandbox { SandboxTriggers::of(payment, customer) } else { SandboxTriggers::default() };
+    if let Some(blocks) = customer.map(|customer| blocks(payment, customer, &triggers)).filter(CustomerBlocks::any) {
         found.push(Violation::explained(DenialCode::CustomerBlocked, ViolationDetail::Block(blocks)));
     }
-    if instrument_blocked {
+    if instrument_blocked || triggers.blocks_instrument {
         found.push(Violation::of(DenialCode::PaymentInstrumentBlocked));
     }
     let named = payment.method();
@@ -158,6 +160,9 @@ pub fn decide<'a>(
     if gates.ordered.is_empty() {
         found.push(Violation::of(DenialCode::NoGateAvailable));
     }
+    if let Some(code) = triggers.code {
+        found = smallvec![sandbox::violation(code, payment, at)];
+    }
     // Without an amount nothing is added: a form shows what remains now.
     let counted = payment.amount.filter(|_| found.is_empty());
     let explanation = payment.explain.then(|| {
@@ -187,7 +192,7 @@ pub fn decide<'a>(
 }
 
 /// What blocks a customer from this payment.
-fn blocks(payment: &Payment<'_>, customer: &CustomerCore) -> CustomerBlocks {
+fn blocks(payment: &Payment<'_>, customer: &CustomerCore, triggers: &SandboxTriggers) -> CustomerBlocks {
     let direction_blocked = match payment.direction {
         Direction::Deposit => Restriction::BlockDeposits,
         Direction::Withdrawal => Restriction::BlockWithdrawals,
@@ -199,7 +204,7 @@ fn blocks(payment: &Payment<'_>, customer: &CustomerCore) -> CustomerBlocks {
     let is_blocked = customer.status_factors.blocks(payment.instrument.is_some());
     let is_fraud = customer.status_factors.suspicion() == Some(Suspicion::CustomerFraud);
     CustomerBlocks {
-        fraud: is_blocked && is_fraud,
+        fraud: is_blocked && is_fraud || triggers.blocks_customer,
         instrument_fraud: is_blocked && !is_fraud,
         erased: customer.is_erased(),
         project: customer.is_project_disabled(payment.project.id),

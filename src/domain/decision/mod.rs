@@ -9,4 +9,5 @@ pub mod level_choice;
 pub mod method_settings;
 pub mod opening;
 pub mod payment;
+pub mod sandbox;
 pub mod usage_meter;

@@ -87,6 +87,8 @@ pub struct Merchant {
     pub numeric_ids: bool,
     /// Whether the merchant is reserved for `levelgate bench`, which records payments of made-up customers.
     pub benchmark: bool,
+    /// Whether it is a test merchant: some ids are denied as named, and blocks of instruments neither reach it nor leave it.
+    pub sandbox: bool,
     /// Whether records and snapshots contain the identifiers of its customers in sealed form.
     pub seal_identifiers: bool,
     /// The policy of registrations.

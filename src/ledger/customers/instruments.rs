@@ -2,7 +2,10 @@
 
 use crate::domain::{
     customer::{
-        aggregate::Customer, change::CustomerChange, instrument_blocks::MerchantScope, instruments::Instrument,
+        aggregate::Customer,
+        change::CustomerChange,
+        instrument_blocks::{BlockPlace, MerchantScope},
+        instruments::Instrument,
         status::Signal,
     },
     events::customer_event::CustomerEvent,
@@ -10,10 +13,11 @@ use crate::domain::{
 };
 use crate::ledger::{
     index::{customer_numbers::to_u32, number_set::NumberSet},
-    state::ledger::Ledger,
+    state::{ledger::Ledger, test_merchants::TestMerchants},
 };
 use dashmap::mapref::entry::Entry;
 use roaring::RoaringBitmap;
+use std::sync::Arc;
 
 /// The most holders of one merchant that are visited.
 const HOLDER_VISITS_MAX: usize = 256;
@@ -27,13 +31,24 @@ pub(in crate::ledger) struct OutsideHolder {
 }
 
 impl Ledger {
+    /// Keeps the blocks of these merchants, and of no others, apart from the next call on.
+    pub fn separate_test_merchants(&self, merchants: TestMerchants) {
+        self.test_merchants.store(Arc::new(merchants));
+    }
+
+    /// A merchant as a place of blocks.
+    #[must_use]
+    pub fn block_place(&self, merchant: Name) -> BlockPlace {
+        self.test_merchants.load().place(merchant)
+    }
+
     /// Whether payments with an instrument are blocked at a merchant.
     #[must_use]
     pub fn is_instrument_blocked(&self, instrument: &str, merchant: Name) -> bool {
-        self.blocked_instruments.is_blocked_at(instrument, merchant)
+        self.blocked_instruments.is_blocked_at(instrument, || self.block_place(merchant))
     }
 
-    /// Looks for a merchant that a caller may not act for and that has a customer with an instrument. The holders at the
+    /// Looks for a real merchant that a caller may not act for and that has a customer with an instrument. The holders at the
     /// caller's own merchants are not visited. It visits at most [`HOLDER_VISITS_MAX`] holders of another merchant, one by
     /// one, and holds no lock in between. If all of these have dropped the instrument, the merchant counts as holding it.
     pub(in crate::ledger) fn find_holder_outside(&self, id: &str, reach: &MerchantScope) -> OutsideHolder {
@@ -43,7 +58,8 @@ impl Ledger {
         if *reach == MerchantScope::All || holders.is_empty() {
             return found;
         }
-        for merchant in self.search.merchants().into_iter().filter(|merchant| !reach.contains(*merchant)) {
+        let is_outside = |merchant: &Name| !reach.contains(*merchant) && !self.block_place(*merchant).is_sandbox;
+        for merchant in self.search.merchants().into_iter().filter(is_outside) {
             let of_merchant = self.search.among(merchant, &holders);
             // The index keeps holders whose profile dropped the instrument because it was full.
             let mut holds = |number: u32| {

@@ -11,7 +11,7 @@ use crate::{
             aggregate::Customer,
             audit::{Author, ChangeSource},
             change::CustomerChange,
-            instrument_blocks::{InstrumentBlock, InstrumentBlocks, MerchantScope, OutOfScope},
+            instrument_blocks::{BlockPlace, InstrumentBlock, InstrumentBlocks, MerchantScope, OutOfScope},
             instruments::{Instrument, InstrumentState},
             status::{CustomerStatus, Signal},
         },
@@ -74,7 +74,8 @@ impl Ledger {
     /// Applies a signal about a customer. A fraud signal that names an instrument reaches all its holders, at all merchants:
     /// they become fraudulent where the block is effective, and suspicious elsewhere. The customer, the block and the first
     /// holders change in one step. An instrument with very many holders takes further steps, so that payments do not wait
-    /// for all of them. Returns the customer that the signal reached.
+    /// for all of them. A signal at a test merchant reaches its holders there alone, and no signal reaches those of another
+    /// test merchant. Returns the customer that the signal reached.
     ///
     /// # Errors
     /// The merchant has no such customer; the caller may not lift a block of the instrument.
@@ -87,7 +88,8 @@ impl Ledger {
         let _stripe = self.signal_stripes.lock_all(digest.into_iter());
         let merchant = self.customers.lock(number).get(number).map(|customer| customer.merchant);
         let merchant = merchant.filter(|merchant| merchant.as_str() == sent.merchant).ok_or_else(unknown)?;
-        let block = InstrumentBlock::set_at(merchant, reach, sent.trusts_blocks);
+        let place = self.block_place(merchant);
+        let block = self.block_of_signal(sent, place);
         let changed_blocks = match instrument.zip(signal.blocks_instrument()) {
             None => None,
             // The block is effective first: from here on no payment with the instrument passes.
@@ -97,7 +99,7 @@ impl Ledger {
             }
             Some((id, false)) => {
                 let held_at = self.find_holder_outside(id, reach).merchant;
-                let remaining = self.blocked_instruments.of(id).lifted_at(merchant, reach, held_at.as_slice());
+                let remaining = self.blocked_instruments.of(id).lifted_at(place, reach, held_at.as_slice());
                 Some((id, remaining.map_err(|OutOfScope| Refusal::BlockOutOfReach)?))
             }
         };
@@ -105,7 +107,7 @@ impl Ledger {
         let reached = self.identities.merge_targets.all_current(reached);
         let holders: Vec<u64> = reached.iter().map(u64::from).collect();
         let (first, rest) = holders.split_at(holders.len().min(STEP_CUSTOMERS_MAX - 1));
-        let mut step = SignalStep { sent, block: &block, changed_blocks: changed_blocks.as_ref(), except: None };
+        let mut step = SignalStep { sent, place, block: &block, changed_blocks: changed_blocks.as_ref(), except: None };
         let mut signalled = self.record_signal(&step, &[&[number], first].concat(), now)?;
         // The customer was in the first step.
         (step.changed_blocks, step.except) = (None, Some(number));
@@ -115,10 +117,27 @@ impl Ledger {
         Ok(signalled)
     }
 
+    /// The block that a signal at a merchant sets. A caller who may act for test merchants too does not block there.
+    fn block_of_signal(
+        &self,
+        sent: &SentSignal<'_>,
+        BlockPlace { merchant, is_sandbox }: BlockPlace,
+    ) -> InstrumentBlock {
+        if is_sandbox {
+            return InstrumentBlock::set_at_sandbox(merchant);
+        }
+        let is_real = |merchant: &&Name| !self.block_place(**merchant).is_sandbox;
+        let reach = match sent.reach {
+            MerchantScope::All => MerchantScope::All,
+            MerchantScope::Some(merchants) => MerchantScope::Some(merchants.iter().filter(is_real).copied().collect()),
+        };
+        InstrumentBlock::set_at(merchant, &reach, sent.trusts_blocks)
+    }
+
     /// Records one step of a signal about the customers that numbers lead to. Returns the first of them, and the LSN that the
     /// step depends on.
     fn record_signal(&self, step: &SignalStep<'_>, numbers: &[u64], now: Millis) -> Result<SignalledCustomer, Refusal> {
-        let SignalStep { sent, block, changed_blocks, except } = *step;
+        let SignalStep { sent, place, block, changed_blocks, except } = *step;
         let SentSignal { signal, instrument, .. } = *sent;
         let targets = &self.identities.merge_targets;
         loop {
@@ -137,14 +156,16 @@ impl Ledger {
             // A customer in the index may have dropped the instrument.
             let is_reached = |customer: &&mut Customer| {
                 let is_named = except.is_none() && Some(customer.number()) == first;
-                is_named || instrument.is_some_and(|id| customer.has_instrument(id))
+                let holds = instrument.is_some_and(|id| customer.has_instrument(id));
+                is_named || holds && place.reaches(self.block_place(customer.merchant))
             };
             customers.retain(is_reached);
             customers.sort_unstable_by_key(|customer| customer.number());
             let step = |customer| {
                 let customer: &mut Customer = customer;
                 // The holder is only flagged where the block is not effective.
-                let is_blocked = signal.blocks_instrument() != Some(true) || block.acts_at(customer.merchant);
+                let is_blocked =
+                    signal.blocks_instrument() != Some(true) || block.acts_at(self.block_place(customer.merchant));
                 let signal = if instrument.is_none() || is_blocked { signal } else { Signal::FraudSuspected };
                 let state = instrument.and_then(|id| changed_state(customer, signal, id));
                 let signalled =
@@ -184,6 +205,8 @@ impl Ledger {
 #[derive(Clone, Copy)]
 struct SignalStep<'a> {
     sent: &'a SentSignal<'a>,
+    /// The merchant of the signal.
+    place: BlockPlace,
     block: &'a InstrumentBlock,
     /// The blocks that the step records, and the instrument.
     changed_blocks: Option<&'a (&'a str, InstrumentBlocks)>,

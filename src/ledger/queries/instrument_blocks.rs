@@ -53,7 +53,7 @@ impl Ledger {
             };
             // The chain only leads back.
             next = change.previous.filter(|previous| *previous < place);
-            recorded.push((change.blocks.act_at(merchant), change.at, change.by));
+            recorded.push((change.blocks.act_at(self.block_place(merchant)), change.at, change.by));
         }
         let mut was_blocked = false;
         recorded.reverse();
@@ -67,7 +67,7 @@ impl Ledger {
     pub fn was_instrument_blocked(&self, instrument: &str, place: LogOffset, merchant: Name) -> Option<bool> {
         let is_retained = place >= self.forgotten_before();
         let change = is_retained.then(|| self.recorded_block_change(instrument, place).ok().flatten()).flatten();
-        change.map(|change| change.blocks.act_at(merchant))
+        change.map(|change| change.blocks.act_at(self.block_place(merchant)))
     }
 
     /// What the record at an offset states about the blocks of an instrument. `None`: nothing.

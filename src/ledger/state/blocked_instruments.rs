@@ -2,10 +2,10 @@
 //! instrument.
 
 use crate::domain::{
-    customer::instrument_blocks::{InstrumentBlock, InstrumentBlocks},
+    customer::instrument_blocks::{BlockPlace, InstrumentBlock, InstrumentBlocks},
     events::global_event::GlobalEvent,
     transaction::log_offset::LogOffset,
-    vocabulary::{names::Name, time::Millis},
+    vocabulary::time::Millis,
 };
 use dashmap::{DashMap, mapref::multiple::RefMulti};
 
@@ -34,11 +34,11 @@ struct InstrumentBlockState {
 pub(in crate::ledger) struct BlockedInstruments(DashMap<Box<str>, InstrumentBlockState>);
 
 impl BlockedInstruments {
-    /// Whether payments with an instrument are blocked at a merchant.
-    pub(in crate::ledger) fn is_blocked_at(&self, id: &str, merchant: Name) -> bool {
+    /// Whether payments with an instrument are blocked at a place, which is read only if the instrument is or was blocked.
+    pub(in crate::ledger) fn is_blocked_at(&self, id: &str, place: impl FnOnce() -> BlockPlace) -> bool {
         self.0.get(id).is_some_and(|entry| {
-            entry.recorded.blocks.act_at(merchant)
-                || entry.announced.as_ref().is_some_and(|block| block.acts_at(merchant))
+            let place = place();
+            entry.recorded.blocks.act_at(place) || entry.announced.as_ref().is_some_and(|block| block.acts_at(place))
         })
     }
 

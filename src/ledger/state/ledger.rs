@@ -22,6 +22,7 @@ use crate::ledger::{
         rename_lock::{RenameGuard, RenameLock},
         sealed_merchants::SealedMerchants,
         shards::{Customers, Stripes},
+        test_merchants::TestMerchants,
     },
 };
 use crate::{
@@ -139,6 +140,8 @@ pub struct Ledger {
     pub(in crate::ledger) newly_equal: AtomicU64,
     /// The merchants whose customers' identifiers are sealed.
     pub(in crate::ledger) sealing: arc_swap::ArcSwap<SealedMerchants>,
+    /// The merchants whose blocks of instruments are apart from all others.
+    pub(in crate::ledger) test_merchants: arc_swap::ArcSwap<TestMerchants>,
     /// The number of attributes and identifiers that could not be sealed and were therefore not stored.
     pub(in crate::ledger) unsealed_count: AtomicU64,
     /// The shard that a snapshot reads, plus one; 0: none.
@@ -204,6 +207,7 @@ impl Ledger {
             holds_visited: AtomicU64::new(0),
             newly_equal: AtomicU64::new(0),
             sealing: arc_swap::ArcSwap::default(),
+            test_merchants: arc_swap::ArcSwap::default(),
             unsealed_count: AtomicU64::new(0),
             snapshot_shard: AtomicUsize::new(0),
             replicated: AtomicU64::new(NOT_REPLICATED),

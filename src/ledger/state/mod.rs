@@ -14,3 +14,4 @@ pub(in crate::ledger) mod merge_group;
 pub(in crate::ledger) mod rename_lock;
 pub(in crate::ledger) mod sealed_merchants;
 pub(in crate::ledger) mod shards;
+pub(in crate::ledger) mod test_merchants;

@@ -2,6 +2,7 @@
 
 use crate::{
     domain::{
+        customer::instrument_blocks::BlockPlace,
         events::{audited_operation::OperationDetail, global_event::GlobalEvent},
         request::{
             fields::{check_no_control, parse_word},
@@ -157,7 +158,7 @@ impl CustomerService<'_> {
         let mut changes: Vec<Value> = Vec::new();
         for event in events {
             let was_blocked = self.was_blocked(head, event);
-            changes.extend(event_changes(event, self.merchant.id, was_blocked));
+            changes.extend(event_changes(event, self.service.ledger.block_place(self.merchant.id), was_blocked));
             match event {
                 GlobalEvent::OperationAudited(operation) => {
                     entry["operation"] = json!(operation.kind.word());
@@ -223,7 +224,7 @@ fn level_field(key: &LevelKey) -> String {
 }
 
 /// The changes of an event, as far as they concern a merchant.
-fn event_changes(event: &GlobalEvent, merchant: Name, was_blocked: Option<bool>) -> Vec<Value> {
+fn event_changes(event: &GlobalEvent, merchant: BlockPlace, was_blocked: Option<bool>) -> Vec<Value> {
     let one = |field: &str, old: &Value, new: &Value| vec![change(field, old, new)];
     match event {
         GlobalEvent::OperationAudited(operation) => operation.details.iter().map(detail_change).collect(),

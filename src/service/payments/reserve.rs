@@ -41,6 +41,7 @@ impl PaymentService {
         let denied = answer.violations.first().map(|violation| violation.code);
         match answer.replay {
             true => self.meters.count_replay(),
+            false if payment.merchant.sandbox => self.meters.count_sandbox_decision(payment.merchant.id, now, denied),
             false => {
                 self.meters.count_decision(payment.merchant.id, now, denied, began.elapsed());
                 self.count_filters(payment, &answer);

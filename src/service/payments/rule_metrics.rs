@@ -57,10 +57,10 @@ impl PaymentService {
         }
     }
 
-    /// Counts an attempt that was recorded.
+    /// Counts an attempt that was recorded, at a real merchant.
     pub(super) fn count_attempt(&self, rules: &Rules, merchant: &str, operation: &Operation) {
         let Operation::Attempt { gate, outcome, .. } = operation else { return };
-        let Some(merchant) = rules.merchant(merchant) else { return };
+        let Some(merchant) = rules.merchant(merchant).filter(|merchant| !merchant.sandbox) else { return };
         let gate = merchant.gates.iter().map(|known| known.id).find(|known| known.as_str() == gate);
         self.meters.rule_counts.count_attempt(merchant.id, gate, outcome);
     }

@@ -35,6 +35,8 @@ pub(crate) struct MerchantSummary<'r> {
     /// The IANA time zone of days, weeks and months.
     #[schemars(with = "NameText")]
     time_zone: &'r str,
+    /// Whether it is a test merchant.
+    sandbox: bool,
 }
 
 impl<'r> MerchantSummary<'r> {
@@ -45,6 +47,7 @@ impl<'r> MerchantSummary<'r> {
             operation_mode: merchant.mode.word(),
             default_behaviour: merchant.default_behaviour.word(),
             time_zone: merchant.calendar.name(),
+            sandbox: merchant.sandbox,
         }
     }
 }

@@ -10,7 +10,7 @@ fn an_announced_block_is_effective_and_in_no_snapshot() {
     let merchant = Name::parse("a").unwrap();
     let block = InstrumentBlock::set_at(merchant, &MerchantScope::All, false);
     blocked.announce("x", block.clone());
-    assert!(blocked.is_blocked_at("x", merchant));
+    assert!(blocked.is_blocked_at("x", || BlockPlace { merchant, is_sandbox: false }));
     let events = || blocked.events(LogOffset(0));
     assert_eq!((blocked.of("x"), events()), (InstrumentBlocks::default(), Vec::new()));
     let blocks = InstrumentBlocks::default().with(block);
@@ -27,7 +27,7 @@ fn an_announced_block_is_effective_and_in_no_snapshot() {
     let at: Vec<_> = events().iter().map(GlobalEvent::recorded_at).collect();
     assert_eq!(at, [Some(NOW)], "setting the same list is a no-op");
     set(&InstrumentBlocks::default(), NOW, Some(200));
-    assert!(!blocked.is_blocked_at("x", merchant));
+    assert!(!blocked.is_blocked_at("x", || BlockPlace { merchant, is_sandbox: false }));
     assert_eq!((events().len(), blocked.last_record("x")), (1, Some(LogOffset(200))), "its history is found");
     assert!(blocked.events(LogOffset(201)).is_empty(), "the records are deleted");
     set(&InstrumentBlocks::default(), NOW, None);
