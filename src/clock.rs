@@ -210,6 +210,12 @@ impl Clock {
         i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX)
     }
 
+    /// Nanoseconds since the start.
+    #[must_use]
+    pub fn running_ns(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// Accepts the wall clock, also if the time goes back. Returns the time before and after; they are equal if the clock was
     /// right. Only one thread may call it at a time.
     pub fn accept(&self) -> (Millis, Millis) {

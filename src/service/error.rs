@@ -198,6 +198,14 @@ impl ServiceError {
         Self::new(ErrorKind::TooMany, "too_many_jobs", detail)
     }
 
+    /// A token has sent as many requests as it may.
+    #[must_use]
+    pub fn rate_limited() -> Self {
+        let detail = "this token has sent as many requests as its `requests_per_second` and `burst` allow; send this one \
+                      again later";
+        Self::new(ErrorKind::TooMany, "rate_limited", detail)
+    }
+
     /// A job stopped between two steps.
     #[must_use]
     pub fn job_interrupted(id: &str) -> Self {

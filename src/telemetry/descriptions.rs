@@ -15,7 +15,7 @@ enum MetricType {
 }
 
 /// Name, type and meaning of every metric, by name.
-const METRICS: [(&str, MetricType, &str); 78] = [
+const METRICS: [(&str, MetricType, &str); 80] = [
     ("levelgate_accept_errors_total", Counter, "Errors of the system when it accepted a connection"),
     ("levelgate_answer_seconds", Histogram, "Time to answer one call of the hot path; buckets from 1 µs to 100 ms"),
     ("levelgate_archive_index_rebuilds_total", Counter, "Rebuilds of index.redb"),
@@ -95,6 +95,8 @@ const METRICS: [(&str, MetricType, &str); 78] = [
     ("levelgate_open_files_limit", Gauge, "The limit of the process on open files"),
     ("levelgate_open_files_reserved", Gauge, "Open files that are not available for connections of the main listeners"),
     ("levelgate_overloaded_total", Counter, "Requests refused at a limit of the whole daemon, by limit"),
+    ("levelgate_rate_limit_waits_total", Counter, "Lines of batches that waited for the rate of their token"),
+    ("levelgate_rate_limited_total", Counter, "Requests refused because of the rate of their token"),
     ("levelgate_redis_batches_total", Counter, "Batches of records that Redis has confirmed"),
     ("levelgate_redis_bytes_total", Counter, "Bytes of records that Redis has confirmed"),
     ("levelgate_redis_failures_total", Counter, "Commands to Redis that failed; each is followed by a new attempt"),

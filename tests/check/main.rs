@@ -53,8 +53,8 @@ fn check(files: &[(String, String)], arguments: &[String]) -> String {
         let path = folder.path().join("config").join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, content).unwrap();
-        if name.ends_with(".key") {
-            // A key that others can read gets a warning that names its mode.
+        if name.ends_with(".key") || name.ends_with(".token") {
+            // A key or a token that others can read gets a warning that names its mode.
             fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
         }
     }

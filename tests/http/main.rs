@@ -53,6 +53,7 @@ mod monitoring;
 mod moved_clock;
 mod past_payments;
 mod quantities;
+mod rate_limits;
 mod refusal_words;
 mod refusals;
 mod registered_payers;

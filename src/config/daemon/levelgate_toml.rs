@@ -5,7 +5,7 @@ use crate::config::{
     daemon::{
         listeners,
         redis_section::{self, RedisSpans},
-        settings::{Auth, Clock, ClockSource, Console, Log, Memory, Settings, Store, Sync, Token},
+        settings::{Auth, Clock, ClockSource, Console, Log, Memory, RequestRate, Settings, Store, Sync, Token},
     },
     parse::{
         located::{Located, value_or},
@@ -109,6 +109,7 @@ fn token(s: &Section<'_>, spans: &mut SettingSpans) -> Option<(Token, Located<Na
     let token_file = s.required_text("token_file", "write token_file = \"...\": the file that contains the token");
     let listed = s.names("merchants");
     let expires = s.instant("expires");
+    let rate = request_rate(s);
     s.close();
     let name = if s.has("name") { named } else { token_file.as_ref().and_then(|file| name_of_file(file, s.report)) };
     let merchants = listed.map(|list| {
@@ -123,7 +124,22 @@ fn token(s: &Section<'_>, spans: &mut SettingSpans) -> Option<(Token, Located<Na
     let (name, role, file) = (name?, role?.value, token_file?);
     spans.files.push(file.span);
     let (token_file, expires) = (PathBuf::from(file.value), expires.map(|at| at.value));
-    Some((Token { name: name.value, role, token_file, merchants, expires }, name))
+    Some((Token { name: name.value, role, token_file, merchants, expires, rate }, name))
+}
+
+/// The limit on the requests of a token. The burst is one second of requests by default.
+fn request_rate(s: &Section<'_>) -> Option<RequestRate> {
+    let bounds = || 1..=u64::from(RequestRate::MAX);
+    let (per_second, burst) = (s.whole("requests_per_second", bounds()), s.whole("burst", bounds()));
+    if let (None, Some(burst)) = (&per_second, &burst)
+        && !s.has("requests_per_second")
+    {
+        let message = "`burst` without `requests_per_second` limits nothing";
+        s.report.error(&burst.span, message, "write requests_per_second = ..., or remove `burst`");
+    }
+    let number = |at: &Located<u64>| u32::try_from(at.value).ok();
+    let per_second = number(&per_second?)?;
+    Some(RequestRate { per_second, burst: burst.as_ref().and_then(number).unwrap_or(per_second) })
 }
 
 /// The name of a token without `name`: that of its file.

@@ -218,6 +218,22 @@ pub struct Token {
     pub merchants: Option<Vec<Name>>,
     /// The token is refused from this wall clock time on; `None`: it never expires.
     pub expires: Option<Millis>,
+    /// How many requests it may send; `None`: any number.
+    pub rate: Option<RequestRate>,
+}
+
+/// A limit on the number of requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestRate {
+    /// The requests of a second, 1 or more.
+    pub per_second: u32,
+    /// The requests that may come at once after a pause, 1 or more.
+    pub burst: u32,
+}
+
+impl RequestRate {
+    /// The largest value of either number.
+    pub const MAX: u32 = 1_000_000;
 }
 
 /// The source of the time, and how far from it the time of a payment may be.

@@ -179,6 +179,8 @@ token_file = "gateway.token"
 name = "shop"
 merchants = ["acme"]
 expires = 2100-01-01T00:00:00Z
+requests_per_second = 50
+burst = 100
 [[auth.tokens]]
 role = "operator"
 token_file = "operator.token"
@@ -311,7 +313,7 @@ fn differences_are_described_in_words() {
             TOML,
             "name = \"shop\"\n",
             "name = \"till\"\n",
-            "token till: added (role gateway, token_file \"gateway.token\", merchants acme, expires 2100-01-01T00:00:00.000Z)",
+            "token till: added (role gateway, token_file \"gateway.token\", merchants acme, expires 2100-01-01T00:00:00.000Z, requests_per_second 50, burst 100)",
         ),
         (TOML, "merchants = [\"acme\"]\n", "", "token shop: merchants acme -> not set"),
         ("rates.toml", "JPY = \"163.21\"\n", "", "rates: JPY 163.21 -> not set"),

@@ -22,7 +22,7 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
@@ -118,7 +118,17 @@ async fn answer_lines(state: Arc<AppState>, admission: Option<Admission>, mut bo
         let Ok(data) = frame.into_data() else { continue };
         let mut rest = &data[..];
         while !rest.is_empty() {
-            let (now, later) = rest.split_at(lines_bytes.min(rest.len()));
+            let mut bytes = lines_bytes.min(rest.len());
+            if is_limited(&state, admission.as_ref())
+                && let Some(end) = rest.iter().take(bytes).position(|byte| *byte == b'\n')
+            {
+                // One line at a time, so that each waits for its own turn.
+                bytes = end + 1;
+                if !wait_for_turn(&state, admission.as_ref(), &answers).await {
+                    return;
+                }
+            }
+            let (now, later) = rest.split_at(bytes);
             rest = later;
             let mut out = Vec::new();
             lines.feed(now, |line| {
@@ -135,10 +145,36 @@ async fn answer_lines(state: Arc<AppState>, admission: Option<Admission>, mut bo
         }
         tokio::task::yield_now().await;
     }
+    if !lines.is_between_lines() && !wait_for_turn(&state, admission.as_ref(), &answers).await {
+        return;
+    }
     let mut out = Vec::new();
     lines.end(|line| answer_line(payments, line, &mut out, may_enter));
     if !out.is_empty() {
         // If the client has disconnected, the answer is dropped.
         let _ = answers.send(out, payments.ledger.journal().last()).await;
+    }
+}
+
+/// Whether the token of a batch has a limit on its requests.
+fn is_limited(state: &AppState, admission: Option<&Admission>) -> bool {
+    admission.is_some() && matches!(state.current_token(admission), Ok(Some(token)) if token.limit.is_some())
+}
+
+/// Waits until the token of a batch may send one more line. A token that is no longer valid does not wait: its lines are
+/// refused. `false`: the client has disconnected.
+async fn wait_for_turn(state: &AppState, admission: Option<&Admission>, answers: &AnswerSender) -> bool {
+    let mut has_waited = false;
+    loop {
+        // Again after each wait: a reload may have changed the limit.
+        let Ok(Some(token)) = state.current_token(admission) else { return true };
+        let Err(early_ns) = token.take_request(|| state.payments.clock.running_ns()) else { return true };
+        if !std::mem::replace(&mut has_waited, true) {
+            metrics::counter!("levelgate_rate_limit_waits_total", "token" => token.name.as_str()).increment(1);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_nanos(early_ns)) => {}
+            () = answers.sender.closed() => return false,
+        }
     }
 }

@@ -77,7 +77,7 @@ const STATUSES: [(u16, &str); 14] = [
     (410, "The record is lost, or the feed no longer has it."),
     (413, "The body is too large."),
     (422, "The call is well formed and cannot be carried out."),
-    (429, "Too many jobs are under way: retry later."),
+    (429, "Too many requests of the token, or too many jobs: retry later."),
     (431, "The request line and the headers are too large."),
     (500, "A fault in levelgate: retry with the same id."),
     (503, "Not now: retry later with the same id."),

@@ -15,7 +15,7 @@ pub(crate) const EVERY_OPERATION: &[&str] = &[
     "standby",
 ];
 /// The codes of operations that need a token.
-pub(crate) const WITH_TOKEN: &[&str] = &["unauthorized", "token_expired", "forbidden"];
+pub(crate) const WITH_TOKEN: &[&str] = &["unauthorized", "token_expired", "forbidden", "rate_limited"];
 /// The codes of operations that need a token: they read a body even where they use none.
 pub(crate) const WITH_BODY: &[&str] = &["body_too_large", "body_broken", "request_too_slow", "overloaded"];
 /// A long answer is refused when too many bytes are in memory.

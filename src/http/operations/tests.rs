@@ -60,7 +60,7 @@ const fn role_word(role: config::Role) -> &'static str {
 pub(in crate::http) fn credentials() -> Vec<Credential> {
     let credential = |role, text: String, merchants| {
         let name = Name::parse(&text).unwrap();
-        let token = Token { name, role, token_file: "t".into(), merchants, expires: None };
+        let token = Token { name, role, token_file: "t".into(), merchants, expires: None, rate: None };
         Credential { token, digest: Sha256::digest(text.as_bytes()).into() }
     };
     let globex = || Some(vec![Name::parse("globex").unwrap()]);

@@ -160,6 +160,7 @@ fn admit(state: &AppState, rule: AccessRule, request: &Request) -> Result<Option
     let found = found.and_then(|token| state.access.of_text(token, state.payments.clock.wall()));
     let token = found
         .map_err(|error| Refused { problem: ServiceError::from(error).into(), failed_login: Some((peer, error)) })?;
+    token.admit_request(|| state.payments.clock.running_ns()).map_err(|error| refused(error.into()))?;
     permit(&token, rule, request.uri().path()).map_err(|error| refused(error.into()))?;
     Ok(Some(token))
 }

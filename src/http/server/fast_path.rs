@@ -34,6 +34,7 @@ use crate::{
             table::operations,
         },
         server::{
+            access_tokens::AccessToken,
             admission::permit,
             authorization::{bearer_text, report_unlisted},
             capacity::UNCOUNTED_BYTES_MAX,
@@ -225,12 +226,15 @@ impl FastPath {
         // Staff get more about a denial, which is read from the journal.
         let is_check = row.answer_kind() == AnswerKind::Read;
         let is_decided_here = |role| !is_check || !RequiredRole::BackOffice.allows(role);
+        let mut caller = None;
         let is_caller_known = match headers.authorization {
             _ if access.is_open() => !is_check && (peer == Peer::Unix || headers.host.is_none_or(is_loopback)),
             None => false,
             Some(value) => {
                 let token = bearer_text(value).and_then(|text| access.of_text(text, payments.clock.wall()));
-                token.is_ok_and(|token| is_decided_here(token.role) && permit(&token, row.access_rule(), path).is_ok())
+                let is_permitted =
+                    |token: &AccessToken| is_decided_here(token.role) && permit(token, row.access_rule(), path).is_ok();
+                token.is_ok_and(|token| is_permitted(caller.insert(token)))
             }
         };
         is_caller_known
@@ -238,6 +242,8 @@ impl FastPath {
             // The answers of a standby have a header with its lag.
             && payments.gate.standby().is_none()
             && payments.gate.may_decide(row.answer_kind()).is_ok()
+            // Last, because the routes count what is not answered here.
+            && caller.is_none_or(|token| token.take_request(|| payments.clock.running_ns()).is_ok())
     }
 
     /// Does the operation and writes its answer. `false`: the client is gone.

@@ -1,5 +1,6 @@
 //! Access tokens: what each may do, and the table of all. A reload replaces the table while requests are in progress.
 
+use crate::service::access::rate_limit::RateLimit;
 use crate::service::error::ServiceError;
 use crate::{
     config::{self, Credential},
@@ -48,6 +49,8 @@ pub struct AccessToken {
     pub merchants: Option<Vec<String>>,
     /// When it expires, by the wall clock; `None`: never.
     pub expires: Option<Millis>,
+    /// How many requests it may send; `None`: any number.
+    pub(crate) limit: Option<RateLimit>,
 }
 
 impl From<&Credential> for AccessToken {
@@ -58,7 +61,8 @@ impl From<&Credential> for AccessToken {
             config::Role::Viewer => Role::Viewer,
         };
         let merchants = token.merchants.as_ref().map(|listed| listed.iter().map(ToString::to_string).collect());
-        Self { role, name: token.name, digest: *digest, merchants, expires: token.expires }
+        let limit = token.rate.map(RateLimit::new);
+        Self { role, name: token.name, digest: *digest, merchants, expires: token.expires, limit }
     }
 }
 
@@ -70,6 +74,22 @@ impl AccessToken {
             // A text that is no name is no merchant.
             Some(listed) => MerchantScope::Some(listed.iter().filter_map(|id| Name::existing(id)).collect()),
         }
+    }
+
+    /// Counts a request against the limit of the token; `now_ns` is the monotonic clock.
+    ///
+    /// # Errors
+    /// The token has sent as many requests as it may: the nanoseconds until the next one.
+    pub(crate) fn take_request(&self, now_ns: impl FnOnce() -> u64) -> Result<(), u64> {
+        self.limit.as_ref().map_or(Ok(()), |limit| limit.take(now_ns()))
+    }
+
+    /// The same; a refusal is counted and answered.
+    pub(crate) fn admit_request(&self, now_ns: impl FnOnce() -> u64) -> Result<(), ServiceError> {
+        self.take_request(now_ns).map_err(|_| {
+            metrics::counter!("levelgate_rate_limited_total", "token" => self.name.as_str()).increment(1);
+            ServiceError::rate_limited()
+        })
     }
 
     /// Refuses a merchant that the token is not for.
@@ -142,8 +162,15 @@ impl AccessTokens {
 
     /// Replaces all tokens. The change applies to the next request, and to requests whose body is still being sent.
     pub fn replace(&self, credentials: &[Credential]) {
-        let tokens: Vec<Arc<AccessToken>> = credentials.iter().map(|sent| Arc::new(AccessToken::from(sent))).collect();
         let old = self.0.load();
+        let token = |sent: &Credential| {
+            let mut token = AccessToken::from(sent);
+            // The same limit continues to count where it was.
+            let known = old.tokens.iter().find(|known| known.name == token.name && known.limit == token.limit);
+            token.limit = known.map_or(token.limit.take(), |known| known.limit.clone());
+            Arc::new(token)
+        };
+        let tokens: Vec<Arc<AccessToken>> = credentials.iter().map(token).collect();
         let is_open = old.is_open && tokens.is_empty();
         self.0.store(Arc::new(TokenTable { tokens, is_open }));
     }
@@ -221,7 +248,8 @@ mod tests {
 
     fn credential(name: &str, text: &str, expires: Option<Millis>) -> Credential {
         let name = Name::parse(name).unwrap();
-        let token = Token { name, role: config::Role::Gateway, token_file: "t".into(), merchants: None, expires };
+        let token =
+            Token { name, role: config::Role::Gateway, token_file: "t".into(), merchants: None, expires, rate: None };
         Credential { token, digest: Sha256::digest(text.as_bytes()).into() }
     }
 
@@ -258,6 +286,24 @@ mod tests {
         access.replace(&[credential("a", "another text", None), credential("c", "text c", None)]);
         assert_eq!(access.current(Some(&a), now), Err(TokenError::Unknown));
         assert_eq!(access.current(None, now), Err(TokenError::Missing));
+    }
+
+    #[test]
+    fn a_reload_continues_an_equal_limit_and_begins_a_new_one() {
+        let limited = |burst| {
+            let mut limited = credential("a", "text a", None);
+            limited.token.rate = Some(config::RequestRate { per_second: 1, burst });
+            limited
+        };
+        let access = AccessTokens::new(&[limited(1)]);
+        let take = || access.of_text("text a", Millis(0)).unwrap().take_request(|| 5);
+        assert_eq!((take(), take()), (Ok(()), Err(1_000_000_000)));
+        access.replace(&[limited(1)]);
+        assert_eq!(take(), Err(1_000_000_000), "the same limit");
+        access.replace(&[limited(2)]);
+        assert_eq!((take(), take(), take()), (Ok(()), Ok(()), Err(1_000_000_000)), "another burst");
+        access.replace(&[credential("a", "text a", None)]);
+        assert!((0..1_000).all(|_| take().is_ok()), "no limit");
     }
 
     #[test]

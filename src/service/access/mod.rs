@@ -4,3 +4,4 @@ pub(crate) mod access_tokens;
 pub(crate) mod failed_logins;
 pub(crate) mod origin;
 pub(crate) mod peer;
+pub(crate) mod rate_limit;
