@@ -93,7 +93,7 @@ fn write_table(options: &Options, output: &mut dyn Write) -> anyhow::Result<bool
         if !query.is_empty() {
             path.extend(["?", &query]);
         }
-        return daemon_client::download(url, source.token_file.as_deref(), &path, output);
+        return daemon_client::download(url, source.client_files(), &path, output);
     }
     let rows = source.with_data_folder(|into, _| {
         let pairs = options.selection().map(|(key, value)| (Cow::Borrowed(key), Cow::Borrowed(value)));

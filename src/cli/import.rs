@@ -146,11 +146,11 @@ fn import_into_daemon(options: &Options, url: &str, job: &str, progress: &ReadPr
     let customers = format!("/v1/merchants/{}/customers", options.source.merchant_id()?);
     let table_path = format!("{customers}.csv?mode={}&job={job}", options.mode().word());
     let job_path = format!("{customers}/jobs/{job}");
-    let token = options.source.token_file.as_deref();
-    let job_status = || serde_json::from_str(&daemon_client::get(url, token, &job_path)?).ok();
+    let files = options.source.client_files();
+    let job_status = || serde_json::from_str(&daemon_client::get(url, files, &job_path)?).ok();
     let mut attempts = 0;
     loop {
-        let send = || daemon_client::post(url, token, &table_path, BufReader::new(progress.count(options.open()?)));
+        let send = || daemon_client::post(url, files, &table_path, BufReader::new(progress.count(options.open()?)));
         let answer = with_import_progress(progress, job_status, send)?;
         attempts += 1;
         match answer {

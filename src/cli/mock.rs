@@ -52,8 +52,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     if let Some(url) = &source.url {
         let path = format!("/v1/merchants/{}/customers/mock", source.merchant_id()?);
         let body = serde_json::json!({ "count": options.count, "seed": options.seed }).to_string();
-        let token = source.token_file.as_deref();
-        return Ok(print_answer(&daemon_client::post(url, token, &path, io::Cursor::new(body))?));
+        return Ok(print_answer(&daemon_client::post(url, source.client_files(), &path, io::Cursor::new(body))?));
     }
     source.with_data_folder(|into, _| {
         let rows = Mock::new(options.count, options.seed, levels_of(into.merchant));

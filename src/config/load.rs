@@ -7,6 +7,7 @@ use crate::config::{
         levelgate_toml, listeners,
         redis_files::{self, RedisFiles},
         settings::Settings,
+        tls_files::{self, TlsFiles},
     },
     diff::ComparedConfiguration,
     lint::{context::LintContext, merchant::lint_merchant},
@@ -52,10 +53,12 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// The tokens; empty if their files were not read: see [`load_with_tokens`].
     pub credentials: Vec<Credential>,
-    /// The warnings about tokens and about the files of `[redis]`, in words for the log.
+    /// The warnings about tokens and about the files of `[redis]` and `[http] tls`, in words for the log.
     pub token_warnings: Vec<String>,
     /// The contents of the files of `[redis]`; `None`: there is no `[redis]`, or its files were not read.
     pub redis_files: Option<RedisFiles>,
+    /// What the files of `[http] tls` give; `None`: there is no `tls`, or its files were not read.
+    pub tls_files: Option<TlsFiles>,
     /// The merchant of each merchant's file, by the path of the file as the user named the folder.
     pub owners: BTreeMap<String, Name>,
     /// The folder, as the user named it.
@@ -68,7 +71,12 @@ impl Loaded {
     /// These files for a comparison. `rules` are those that are made of them.
     #[must_use]
     pub fn compared<'a>(&'a self, rules: &'a Rules) -> ComparedConfiguration<'a> {
-        ComparedConfiguration { rules, settings: &self.settings, credentials: Some(&self.credentials) }
+        ComparedConfiguration {
+            rules,
+            settings: &self.settings,
+            credentials: Some(&self.credentials),
+            certificate_end: self.tls_files.as_ref().map(TlsFiles::expires),
+        }
     }
 
     /// Treats every warning as an error.
@@ -86,7 +94,7 @@ impl Loaded {
 }
 
 /// Loads a configuration folder: `levelgate.toml`, `rates.toml` and `merchants/*.toml`, all of them optional. The files
-/// of tokens and of `[redis]` are not read.
+/// of tokens, of `[redis]` and of `[http] tls` are not read.
 ///
 /// # Errors
 /// All problems of all files, if one of them is an error.
@@ -94,7 +102,7 @@ pub fn load(folder: &Path) -> Result<Loaded, Problems> {
     load_folder(folder, None)
 }
 
-/// Loads a configuration folder and the files of its tokens and of `[redis]`, as a daemon does. `now` is the wall clock.
+/// Loads a configuration folder and the files of its tokens, of `[redis]` and of `[http] tls`, as a daemon does. `now` is the wall clock.
 ///
 /// # Errors
 /// All problems of all files, if one of them is an error; a token file that cannot be read is one.
@@ -130,7 +138,7 @@ fn load_folder(folder: &Path, now: Option<Millis>) -> Result<Loaded, Problems> {
         merchants.ids.check_references(&spans.merchants, &file.report);
     }
     if let (Some(file), Some(_), Some(path), Some(place)) =
-        (&daemon_file, now, &settings.http.unix_socket, &spans.unix_socket)
+        (&daemon_file, now, &settings.http.unix_socket, &spans.http.unix_socket)
     {
         listeners::check_socket_path(path, place, &file.report);
     }
@@ -143,6 +151,12 @@ fn load_folder(folder: &Path, now: Option<Millis>) -> Result<Loaded, Problems> {
     if let (Some(file), Some(_), Some(redis)) = (&daemon_file, now, &settings.redis) {
         let (read, warnings) = redis_files::load_redis_files(redis, &spans.redis, &file.report);
         redis_files = read;
+        tokens.warnings.extend(warnings);
+    }
+    let mut tls_files = None;
+    if let (Some(file), Some(now), Some(tls)) = (&daemon_file, now, &settings.http.tls) {
+        let (read, warnings) = tls_files::load_tls_files(tls, &spans.http.tls, &file.report, now);
+        tls_files = read;
         tokens.warnings.extend(warnings);
     }
     let owners = merchants.ids.owners();
@@ -160,6 +174,7 @@ fn load_folder(folder: &Path, now: Option<Millis>) -> Result<Loaded, Problems> {
         credentials: tokens.credentials,
         token_warnings: tokens.warnings,
         redis_files,
+        tls_files,
         owners,
         folder: folder.to_owned(),
         statements: merchants.statements,

@@ -29,6 +29,7 @@ pub use crate::config::daemon::settings::{
     Admin, Auth, Clock, ClockSource, Console, Http, Log, LogFormat, LogLevel, Memory, RequestRate, Role, Settings,
     Store, StoreKind, Sync, Tls, Token,
 };
+pub use crate::config::daemon::tls_files::TlsFiles;
 pub use crate::config::daemon_file::DaemonFile;
 pub use crate::config::diff::changed_restart_settings;
 pub use crate::config::effective::superseded_overrides;

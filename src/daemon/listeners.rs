@@ -123,7 +123,7 @@ impl AdminThread {
         let serve = move || {
             runtime.block_on(async move {
                 tokio::select! {
-                    () = server.serve(listener) => {}
+                    () = server.serve(listener, None) => {}
                     // An error means that the sender is gone, which also ends the thread.
                     _ = is_ended.wait_for(|ended| *ended) => {}
                 }

@@ -9,7 +9,7 @@ use crate::{
         passed_sockets::PassedSockets,
         signals::wait_until_true,
     },
-    http::{self, AppState, Capacity, RequestLimits, Routes, Server},
+    http::{self, AppState, Capacity, RequestLimits, Routes, Server, TlsAcceptor},
 };
 use anyhow::Context;
 use axum::Router;
@@ -30,6 +30,8 @@ const FAILED_DRAIN_MAX: Duration = Duration::from_secs(5);
 pub(super) struct Sockets {
     server: Arc<Server>,
     tcp: TcpListener,
+    /// TLS of the TCP listener.
+    tls: Option<Arc<TlsAcceptor>>,
     unix: Option<UnixListener>,
     admin: Option<AdminThread>,
 }
@@ -68,7 +70,7 @@ impl Sockets {
             }
         };
         passed.refuse_rest()?;
-        Ok(Self { server, tcp, unix, admin })
+        Ok(Self { server, tcp, tls: daemon.tls.clone(), unix, admin })
     }
 
     /// Answers requests until the daemon stops.
@@ -82,18 +84,21 @@ impl Sockets {
         is_stopping: watch::Receiver<bool>,
         is_forced: watch::Receiver<bool>,
     ) -> anyhow::Result<Answered> {
-        let Self { server, tcp, unix, admin } = self;
+        let Self { server, tcp, tls, unix, admin } = self;
         let address = tcp.local_addr().context("the listener has no address")?;
-        tracing::info!("listening on http://{address}");
+        match tls {
+            Some(_) => tracing::info!("listening on https://{address}"),
+            None => tracing::info!("listening on http://{address}"),
+        }
         let journal = Arc::clone(daemon.payments.ledger.journal());
         let unix_server = Arc::clone(&server);
         let serve_unix = async move {
             if let Some(unix) = unix {
-                unix_server.serve(unix).await;
+                unix_server.serve(unix, None).await;
             }
         };
         // Dropping this future closes the open connections.
-        let mut served = Box::pin(async { tokio::join!(server.serve(tcp), serve_unix) });
+        let mut served = Box::pin(async { tokio::join!(server.serve(tcp, tls), serve_unix) });
         let drain_timeout = async {
             wait_until_true(is_stopping).await;
             tokio::time::sleep(DRAIN_MAX).await;

@@ -20,7 +20,7 @@ use crate::{
     },
     domain::{rules::configuration::Rules, vocabulary::time::Millis},
     http::{
-        AccessTokens, AppState, Capacity,
+        AccessTokens, AppState, Capacity, TlsAcceptor,
         server::pulse::{self, Pulse},
     },
     replication::{ShippingState, StandbyState},
@@ -282,6 +282,7 @@ fn assemble(parts: DaemonParts, settings: &Settings) -> anyhow::Result<Assembled
         ..ConfigurationHealth::default()
     }));
     let access = Arc::new(AccessTokens::new(&loaded.credentials));
+    let tls = loaded.tls_files.as_ref().map(TlsAcceptor::new);
     let memory = folder.as_ref().map(|folder| Arc::clone(folder.configuration_file()));
     let reloader = Reloader::start(
         ReloaderParts {
@@ -290,6 +291,7 @@ fn assemble(parts: DaemonParts, settings: &Settings) -> anyhow::Result<Assembled
             settings: settings.clone(),
             payments: Arc::clone(&payments),
             access: Arc::clone(&access),
+            tls: tls.clone(),
             health: Arc::clone(&health),
             memory,
         },
@@ -305,6 +307,7 @@ fn assemble(parts: DaemonParts, settings: &Settings) -> anyhow::Result<Assembled
     let daemon = Arc::new(AppState {
         payments,
         access,
+        tls,
         failed_logins: Arc::default(),
         control: Arc::clone(&control) as _,
         jobs,

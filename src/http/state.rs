@@ -1,7 +1,7 @@
 //! What all handlers share.
 
 use crate::{
-    http::server::capacity::Capacity,
+    http::server::{capacity::Capacity, tls::TlsAcceptor},
     service::{
         access::{access_tokens::AccessTokens, failed_logins::FailedLogins},
         daemon_control::DaemonControl,
@@ -21,6 +21,8 @@ pub struct AppState {
     pub payments: Arc<PaymentService>,
     /// The tokens in force.
     pub access: Arc<AccessTokens>,
+    /// TLS of the TCP listener; `None`: it is plain.
+    pub tls: Option<Arc<TlsAcceptor>>,
     /// Requests without a valid token.
     pub failed_logins: Arc<FailedLogins>,
     /// Reloads, changes of levels and rates, snapshots, and the state of the archive.

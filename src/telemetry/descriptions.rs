@@ -15,7 +15,7 @@ enum MetricType {
 }
 
 /// Name, type and meaning of every metric, by name.
-const METRICS: [(&str, MetricType, &str); 80] = [
+const METRICS: [(&str, MetricType, &str); 81] = [
     ("levelgate_accept_errors_total", Counter, "Errors of the system when it accepted a connection"),
     ("levelgate_answer_seconds", Histogram, "Time to answer one call of the hot path; buckets from 1 µs to 100 ms"),
     ("levelgate_archive_index_rebuilds_total", Counter, "Rebuilds of index.redb"),
@@ -124,6 +124,12 @@ const METRICS: [(&str, MetricType, &str); 80] = [
     ("levelgate_standby", Gauge, "1 while the daemon is a standby, else 0"),
     ("levelgate_standby_lag_records", Gauge, "Records of the stream in Redis that the standby has not read"),
     ("levelgate_standby_lag_seconds", Gauge, "For how long the standby may have lacked records"),
+    (
+        "levelgate_tls_certificate_expiry_timestamp_seconds",
+        Gauge,
+        "Time at which the certificate of the listener expires",
+    ),
+    ("levelgate_tls_handshake_failures_total", Counter, "TLS handshakes that failed or took too long, by reason"),
     ("levelgate_transactions_held", Gauge, "Transactions in memory"),
     ("levelgate_transitions_total", Counter, "Facts recorded on transactions"),
     (

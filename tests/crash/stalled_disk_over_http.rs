@@ -96,6 +96,7 @@ impl Wire {
         let daemon = Arc::new(http::AppState {
             payments: desk,
             access: Arc::new(AccessTokens::new(&[])),
+            tls: None,
             failed_logins: Arc::default(),
             snapshots: None,
             control: Arc::new(NoControl),
@@ -123,7 +124,7 @@ impl Wire {
             fast_path: Some(Arc::clone(&daemon)),
         };
         let server = http::Server::new(routes, limits, Arc::clone(&daemon.capacity), daemon.stopping.clone());
-        runtime.spawn(server.serve(listener));
+        runtime.spawn(server.serve(listener, None));
         Self { port, store, _stop: stop, _runtime: runtime, _pulse: pulse, _index: index }
     }
 

@@ -129,7 +129,7 @@ const DAMAGES: [(Damage, &str); 22] = [
             let text = text.replace("[http]\n", "[http]\ntls = { certificate = \"a\", key = \"b\" }\n");
             write(at, "levelgate.toml", &text);
         },
-        "[http] tls is not served by this version",
+        "the key b cannot be read",
     ),
 ];
 

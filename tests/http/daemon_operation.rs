@@ -210,16 +210,6 @@ fn a_full_memory_refuses_new_reserves_and_takes_facts() {
 }
 
 #[test]
-fn unsupported_settings_are_refused_at_start() {
-    let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
-    folder.write("levelgate.toml", "[http]\ntls = { certificate = \"c.pem\", key = \"k.pem\" }\n");
-    let path = folder.path().display().to_string();
-    let ended = run(&folder, &["serve", "--config", &path]);
-    assert_eq!(ended.code, Some(1), "{}", ended.text);
-    assert!(ended.text.contains("not served by this version"), "{}", ended.text);
-}
-
-#[test]
 fn connections_beyond_the_limit_get_503_until_there_is_room() {
     let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[level("gold", "")]))]);
     let text = Settings::SYSTEM.text().replace("[http]\n", "[http]\nmax_connections = 8\n");

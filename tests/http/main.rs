@@ -70,6 +70,7 @@ mod staff_attributes;
 mod staff_calls;
 mod staff_effects;
 mod table_selection;
+mod tls;
 mod token_access;
 mod tokens;
 mod transaction_lifecycle;

@@ -135,7 +135,7 @@ async fn writes_that_the_server_disables_are_named() {
 #[tokio::test]
 async fn a_server_with_tls_is_verified() {
     let server = RedisServer::with(RedisOptions { tls: true, ..RedisOptions::default() });
-    let trusted = RedisFiles { ca: Some(std::fs::read(&server.certificates().ca).unwrap()), ..files() };
+    let trusted = RedisFiles { ca: Some(std::fs::read(&server.authority().ca).unwrap()), ..files() };
     let mut store = store_with(&settings(&server.tls_url()), &trusted, "primary");
     let fence = acquired(store.acquire(request(OnOutage::Continue)).await);
     assert_eq!(store.append(fence, batch(0, 2, &[7; 1 << 20])).await, Ok(Appended::Yes));

@@ -3,10 +3,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
 
 use serde_json::Value;
+use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
 use crate::answer::Answer;
+use crate::certificates::KeyPair;
 use crate::contract::assert_described;
 use crate::process::{self, Ended, PATIENCE, Process, eventually, program, program_path, program_under};
 
@@ -52,6 +55,8 @@ pub struct ConfigFolder {
     pub open_files: Option<(u32, u32)>,
     /// The arguments after `serve`.
     pub arguments: Vec<&'static str>,
+    /// The authority of the daemon's certificate; `None`: the daemon has no TLS.
+    pub authority: Option<PathBuf>,
 }
 
 impl ConfigFolder {
@@ -64,6 +69,7 @@ impl ConfigFolder {
             environment: Vec::new(),
             open_files: None,
             arguments: Vec::new(),
+            authority: None,
         };
         std::fs::create_dir(folder.path().join("merchants")).expect("the folder of merchants");
         folder.write("levelgate.toml", &settings.text());
@@ -116,7 +122,7 @@ impl Daemon {
     /// Starts the daemon on a folder and waits until it says that it is ready.
     pub fn start(folder: ConfigFolder) -> Daemon {
         let (process, port) = Daemon::spawn(&folder);
-        let daemon = Daemon { process, port, agent: agent(), folder };
+        let daemon = Daemon { process, port, agent: agent(folder.authority.as_deref(), None), folder };
         eventually("the daemon is ready", || daemon.get("/readyz").status == 200);
         daemon
     }
@@ -124,7 +130,7 @@ impl Daemon {
     /// Starts a daemon that will listen and not be ready.
     pub fn start_unready(folder: ConfigFolder) -> Daemon {
         let (process, port) = Daemon::spawn(&folder);
-        Daemon { process, port, agent: agent(), folder }
+        Daemon { process, port, agent: agent(folder.authority.as_deref(), None), folder }
     }
 
     /// Kills the daemon where it stands.
@@ -142,7 +148,7 @@ impl Daemon {
     pub fn kill_and_start_unready(&mut self) {
         self.process.kill();
         (self.process, self.port) = Daemon::spawn(&self.folder);
-        self.agent = agent();
+        self.agent = agent(self.folder.authority.as_deref(), None);
     }
 
     fn spawn(folder: &ConfigFolder) -> (Process, u16) {
@@ -247,8 +253,10 @@ impl Daemon {
         self.process.wait()
     }
 
-    fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
+    /// The address of a path.
+    pub fn url(&self, path: &str) -> String {
+        let scheme = if self.folder.authority.is_some() { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}{path}", self.port)
     }
 
     /// The answer to a call, which the OpenAPI document must describe.
@@ -272,9 +280,24 @@ impl Daemon {
     }
 }
 
-/// A client whose refusals are answers and that no environment redirects.
-fn agent() -> ureq::Agent {
+/// A client whose refusals are answers and that no environment redirects. With an authority it uses TLS, and shows this
+/// certificate.
+pub fn agent(authority: Option<&Path>, client: Option<&KeyPair>) -> ureq::Agent {
+    let read = |path: &Path| std::fs::read(path).expect("a file of TLS");
+    let mut tls = TlsConfig::builder();
+    if let Some(authority) = authority {
+        // An error means that one is installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let ca = Certificate::from_pem(&read(authority)).expect("an authority");
+        tls = tls.root_certs(RootCerts::Specific(Arc::new(vec![ca])));
+    }
+    if let Some(KeyPair { certificate, key }) = client {
+        let certificate = Certificate::from_pem(&read(certificate)).expect("a certificate");
+        let key = PrivateKey::from_pem(&read(key)).expect("a key");
+        tls = tls.client_cert(Some(ClientCert::new_with_certs(&[certificate], key)));
+    }
     ureq::Agent::config_builder()
+        .tls_config(tls.build())
         .http_status_as_error(false)
         .proxy(None)
         .timeout_global(Some(PATIENCE))

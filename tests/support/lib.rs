@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 pub mod answer;
+pub mod certificates;
 pub mod contract;
 pub mod daemon;
 pub mod environment;

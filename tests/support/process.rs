@@ -104,9 +104,10 @@ impl Drop for Process {
     }
 }
 
-/// The port that the daemon's line `listening on http://127.0.0.1:PORT` names.
+/// The port that the daemon's line `listening on http://127.0.0.1:PORT` names, or the same with `https`.
 fn listening_port(line: &str) -> Option<u16> {
-    let (_, rest) = line.split_once("listening on http://127.0.0.1:")?;
+    let (_, rest) = line.split_once("listening on http")?;
+    let rest = rest.strip_prefix('s').unwrap_or(rest).strip_prefix("://127.0.0.1:")?;
     let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
     digits.parse().ok()
 }

@@ -7,7 +7,7 @@ use crate::cli::{
         requests::Endpoint,
         session::{LoadSettings, Session},
     },
-    support::daemon_client,
+    support::daemon_client::{self, ClientFiles},
 };
 use crate::daemon::random::random_u64;
 use anyhow::Context;
@@ -100,7 +100,8 @@ pub(super) fn open_remote(order: &RemoteOrder<'_>, load: &LoadSettings) -> anyho
     let address = address.with_context(|| format!("{url} is not http://HOST:PORT, which the bench needs"))?;
     let address = if address.contains(':') { address.to_owned() } else { format!("{address}:80") };
     let token_file = token_file.map(PathBuf::as_path);
-    let document = daemon_client::get(url, token_file, &format!("/v1/merchants/{merchant}")).with_context(|| {
+    let files = ClientFiles { token_file, ca: None };
+    let document = daemon_client::get(url, files, &format!("/v1/merchants/{merchant}")).with_context(|| {
         format!("{url} does not show the merchant {merchant}: it does not answer, has no such merchant, or refuses the token")
     })?;
     let document: Value = serde_json::from_str(&document).context("the daemon's answer is not JSON")?;

@@ -109,7 +109,7 @@ fn compare(
 }
 
 fn compared<'a>(files: &'a Loaded, rules: &'a Rules) -> ComparedConfiguration<'a> {
-    ComparedConfiguration { credentials: None, ..files.compared(rules) }
+    ComparedConfiguration { credentials: None, certificate_end: None, ..files.compared(rules) }
 }
 
 /// The rules in force before, and the data folder.

@@ -1,7 +1,10 @@
 //! The customers that a command reads or writes: those of a running daemon, or of a data folder.
 
 use crate::{
-    cli::support::configuration::{self, default_folder},
+    cli::support::{
+        configuration::{self, default_folder},
+        daemon_client::ClientFiles,
+    },
     clock::{Clock, Source},
     config,
     daemon::data_folder::{self, ArchiveLosses, OpenedFolder},
@@ -32,9 +35,17 @@ pub(in crate::cli) struct CustomerSource {
     /// A file with an operator's token for the daemon
     #[arg(long, value_name = "FILE", env = "LEVELGATE_TOKEN_FILE", requires = "url")]
     pub(in crate::cli) token_file: Option<PathBuf>,
+    /// A PEM file with the authority of the daemon's certificate, for an https URL [default: those that the machine trusts]
+    #[arg(long, value_name = "FILE", env = "LEVELGATE_CA", requires = "url")]
+    pub(in crate::cli) ca: Option<PathBuf>,
 }
 
 impl CustomerSource {
+    /// The files of a request to the daemon.
+    pub(in crate::cli) fn client_files(&self) -> ClientFiles<'_> {
+        ClientFiles { token_file: self.token_file.as_deref(), ca: self.ca.as_deref() }
+    }
+
     /// The merchant's id, which a request to a daemon needs.
     pub(in crate::cli) fn merchant_id(&self) -> anyhow::Result<&str> {
         self.merchant.as_deref().context("--merchant is needed with --url: name the merchant of the customers")

@@ -7,8 +7,10 @@ use std::{
     io::{self, Read, Write},
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
 
 /// The timeout of a request. A snapshot of a large state takes minutes.
 const TIMEOUT: Duration = Duration::from_secs(600);
@@ -22,13 +24,26 @@ pub(in crate::cli) struct DaemonAddress {
     /// A file with an operator's token
     #[arg(long, value_name = "FILE", env = "LEVELGATE_TOKEN_FILE")]
     token_file: Option<PathBuf>,
+    /// A PEM file with the authority of the daemon's certificate, for an https URL [default: those that the machine trusts]
+    #[arg(long, value_name = "FILE", env = "LEVELGATE_CA")]
+    ca: Option<PathBuf>,
 }
 
 impl DaemonAddress {
     /// Posts an empty body and prints the answer.
     pub(in crate::cli) fn post_and_print(&self, path: &str) -> anyhow::Result<ExitCode> {
-        Ok(post(&self.url, self.token_file.as_deref(), path, io::empty())?.print())
+        let files = ClientFiles { token_file: self.token_file.as_deref(), ca: self.ca.as_deref() };
+        Ok(post(&self.url, files, path, io::empty())?.print())
     }
+}
+
+/// The files that a request to a daemon needs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::cli) struct ClientFiles<'a> {
+    /// The file with the token; `None`: the request has none.
+    pub(in crate::cli) token_file: Option<&'a Path>,
+    /// The authority of the daemon's certificate; `None`: those that the machine trusts.
+    pub(in crate::cli) ca: Option<&'a Path>,
 }
 
 /// The answer of a daemon.
@@ -102,13 +117,14 @@ fn print_refusal(url: &str, refused: &RefusedRequest) {
 /// The token file cannot be read, or the daemon does not answer.
 pub(in crate::cli) fn post(
     url: &str,
-    token_file: Option<&Path>,
+    files: ClientFiles<'_>,
     path: &str,
     body: impl Read + 'static,
 ) -> anyhow::Result<Answer> {
+    let agent = agent(url, files.ca)?;
     let url = join(url, path);
-    let mut request = agent().post(&url);
-    if let Some(token) = authorization(token_file)? {
+    let mut request = agent.post(&url);
+    if let Some(token) = authorization(files.token_file)? {
         request = request.header("authorization", token);
     }
     let answer = request.send(ureq::SendBody::from_owned_reader(body));
@@ -124,9 +140,9 @@ pub(in crate::cli) fn is_retryable(error: &anyhow::Error) -> bool {
 }
 
 /// Gets a text; `None`: it does not exist, or the daemon does not answer.
-pub(in crate::cli) fn get(url: &str, token_file: Option<&Path>, path: &str) -> Option<String> {
-    let mut request = agent().get(join(url, path));
-    if let Some(token) = authorization(token_file).ok()? {
+pub(in crate::cli) fn get(url: &str, files: ClientFiles<'_>, path: &str) -> Option<String> {
+    let mut request = agent(url, files.ca).ok()?.get(join(url, path));
+    if let Some(token) = authorization(files.token_file).ok()? {
         request = request.header("authorization", token);
     }
     let mut answer = request.call().ok().filter(|answer| answer.status().is_success())?;
@@ -139,13 +155,14 @@ pub(in crate::cli) fn get(url: &str, token_file: Option<&Path>, path: &str) -> O
 /// The token file cannot be read, the daemon does not answer completely, or the output cannot be written.
 pub(in crate::cli) fn download(
     url: &str,
-    token_file: Option<&Path>,
+    files: ClientFiles<'_>,
     path: &str,
     output: &mut dyn Write,
 ) -> anyhow::Result<bool> {
+    let agent = agent(url, files.ca)?;
     let url = join(url, path);
-    let mut request = agent().get(&url);
-    if let Some(token) = authorization(token_file)? {
+    let mut request = agent.get(&url);
+    if let Some(token) = authorization(files.token_file)? {
         request = request.header("authorization", token);
     }
     let mut answer = request.call().with_context(|| format!("no answer from {url}"))?;
@@ -162,8 +179,35 @@ fn join(url: &str, path: &str) -> String {
     format!("{}{path}", url.trim_end_matches('/'))
 }
 
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(TIMEOUT)).build().into()
+fn agent(url: &str, ca: Option<&Path>) -> anyhow::Result<ureq::Agent> {
+    let mut builder = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(TIMEOUT));
+    if url.starts_with("https:") {
+        let roots = RootCerts::Specific(Arc::new(authorities(ca)?));
+        builder = builder.tls_config(TlsConfig::builder().root_certs(roots).build());
+    }
+    Ok(builder.build().into())
+}
+
+/// The authorities of a file, else those that the machine trusts.
+fn authorities(ca: Option<&Path>) -> anyhow::Result<Vec<Certificate<'static>>> {
+    let Some(path) = ca else {
+        let trusted = rustls_native_certs::load_native_certs().certs;
+        anyhow::ensure!(
+            !trusted.is_empty(),
+            "this machine trusts no authority; name that of the daemon's certificate by --ca or LEVELGATE_CA"
+        );
+        return Ok(trusted.iter().map(|one| Certificate::from_der(one).to_owned()).collect());
+    };
+    let shown = path.display();
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {shown}, the file of --ca"))?;
+    let read = ureq::tls::parse_pem(&bytes).filter_map(|item| match item {
+        Ok(PemItem::Certificate(certificate)) => Some(Ok(certificate)),
+        Ok(_) => None,
+        Err(error) => Some(Err(error)),
+    });
+    let read = read.collect::<Result<Vec<_>, _>>().with_context(|| format!("{shown}, the file of --ca, is no PEM"))?;
+    anyhow::ensure!(!read.is_empty(), "{shown}, the file of --ca, contains no certificate in PEM");
+    Ok(read)
 }
 
 fn authorization(token_file: Option<&Path>) -> anyhow::Result<Option<String>> {

@@ -3,7 +3,7 @@
 use crate::config::{
     compile::duplicates::refuse_duplicates,
     daemon::{
-        listeners,
+        listeners::{self, HttpSpans},
         redis_section::{self, RedisSpans},
         settings::{Auth, Clock, ClockSource, Console, Log, Memory, RequestRate, Settings, Store, Sync, Token},
     },
@@ -29,8 +29,8 @@ pub(in crate::config) struct SettingSpans {
     pub(in crate::config) merchants: Vec<Located<Name>>,
     /// The place of each token's `token_file`, in the order of the tokens.
     pub(in crate::config) files: Vec<Span>,
-    /// The place of `[http] unix_socket`.
-    pub(in crate::config) unix_socket: Option<Span>,
+    /// The places of `[http]`.
+    pub(in crate::config) http: HttpSpans,
     /// The places of `[redis]`.
     pub(in crate::config) redis: RedisSpans,
     /// `tokens = []`: there are none on purpose.
@@ -60,8 +60,8 @@ pub(in crate::config) fn settings(s: &Section<'_>) -> (Settings, SettingSpans) {
         redis
     });
     let http = s.table("http", "[http]").map(|table| listeners::http(&table, tokens_written));
-    let (http, unix_socket) = http.unwrap_or_default();
-    spans.unix_socket = unix_socket;
+    let (http, http_spans) = http.unwrap_or_default();
+    spans.http = http_spans;
     let admin = s.table("admin", "[admin]").map(|table| listeners::admin(&table, &http, tokens_written));
     let settings = Settings {
         http,

@@ -22,8 +22,25 @@ const SOCKET_PATH_BYTES_MAX: usize = 107;
 /// The longest timeout in seconds: an hour.
 const TIMEOUT_S_MAX: u64 = 3_600;
 
-/// Reads `[http]`. Returns also the place of `unix_socket`.
-pub(in crate::config) fn http(s: &Section<'_>, tokens_written: usize) -> (Http, Option<Span>) {
+/// Places of `[http]`, for checks of its files.
+#[derive(Debug, Default)]
+pub(in crate::config) struct HttpSpans {
+    /// The place of `unix_socket`.
+    pub(in crate::config) unix_socket: Option<Span>,
+    /// The places of `tls`.
+    pub(in crate::config) tls: TlsSpans,
+}
+
+/// Places of `[http] tls`.
+#[derive(Debug, Default)]
+pub(in crate::config) struct TlsSpans {
+    pub(in crate::config) certificate: Span,
+    pub(in crate::config) key: Span,
+    pub(in crate::config) client_ca: Span,
+}
+
+/// Reads `[http]`.
+pub(in crate::config) fn http(s: &Section<'_>, tokens_written: usize) -> (Http, HttpSpans) {
     let default = Http::default();
     let listen = listen(s, tokens_written).map_or(default.listen, |at| at.value);
     let size = |at: &Option<Located<u64>>, default: usize| {
@@ -32,10 +49,12 @@ pub(in crate::config) fn http(s: &Section<'_>, tokens_written: usize) -> (Http, 
     let inflight = s.whole("max_inflight_bytes", 1 << 20..=1 << 40);
     let unix_socket = s.nonempty("unix_socket");
     let backlog = s.whole("listen_backlog", 1..=65_535).and_then(|at| u32::try_from(at.value).ok());
+    let tls = s.table("tls", "tls").and_then(|table| tls(&table));
+    let (tls, tls_spans) = tls.map_or((None, TlsSpans::default()), |(tls, spans)| (Some(tls), spans));
     let mut http = Http {
         listen,
         unix_socket: unix_socket.as_ref().map(|at| PathBuf::from(&at.value)),
-        tls: s.table("tls", "tls").and_then(|table| tls(&table)),
+        tls,
         max_body_bytes: size(&s.whole("max_body_bytes", 1..=BODY_BYTES_MAX), default.max_body_bytes),
         max_connections: size(&s.whole("max_connections", 1..=1_000_000), default.max_connections),
         listen_backlog: backlog.unwrap_or(default.listen_backlog),
@@ -60,7 +79,7 @@ pub(in crate::config) fn http(s: &Section<'_>, tokens_written: usize) -> (Http, 
         http.max_inflight_bytes = needed;
     }
     s.close();
-    (http, unix_socket.map(|at| at.span))
+    (http, HttpSpans { unix_socket: unix_socket.map(|at| at.span), tls: tls_spans })
 }
 
 fn is_socket(path: &Path) -> bool {
@@ -124,14 +143,20 @@ fn address(at: &Located<String>, report: &FileReport) -> Option<SocketAddr> {
     address
 }
 
-fn tls(s: &Section<'_>) -> Option<Tls> {
-    let needed = |key| {
-        s.required_text(key, "write the path of the file: certificate and key are both needed")
-            .map(|at| PathBuf::from(at.value))
-    };
-    let (certificate, key, client_ca) = (needed("certificate"), needed("key"), s.path("client_ca"));
+fn tls(s: &Section<'_>) -> Option<(Tls, TlsSpans)> {
+    let needed = |key| s.required_text(key, "write the path of the file: certificate and key are both needed");
+    let (certificate, key, client_ca) = (needed("certificate"), needed("key"), s.nonempty("client_ca"));
     s.close();
-    let help = "remove it, and terminate TLS in a proxy";
-    s.report.error(&s.span, "[http] tls is not served by this version", help);
-    Some(Tls { certificate: certificate?, key: key?, client_ca })
+    let (certificate, key) = (certificate?, key?);
+    let spans = TlsSpans {
+        certificate: certificate.span,
+        key: key.span,
+        client_ca: client_ca.as_ref().map(|at| at.span.clone()).unwrap_or_default(),
+    };
+    let tls = Tls {
+        certificate: PathBuf::from(certificate.value),
+        key: PathBuf::from(key.value),
+        client_ca: client_ca.map(|at| PathBuf::from(at.value)),
+    };
+    Some((tls, spans))
 }

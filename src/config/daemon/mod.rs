@@ -1,4 +1,4 @@
-//! The settings of the daemon: `levelgate.toml`, its listeners, the files of its tokens, and Redis.
+//! The settings of the daemon: `levelgate.toml`, its listeners, the files of its tokens and of TLS, and Redis.
 
 pub(crate) mod credentials;
 pub(crate) mod levelgate_toml;
@@ -9,3 +9,4 @@ pub(crate) mod redis_settings;
 pub(crate) mod redis_url;
 pub(crate) mod secret_file;
 pub(crate) mod settings;
+pub(crate) mod tls_files;

@@ -1,7 +1,7 @@
 //! One side of a comparison.
 
 use crate::config::daemon::{credentials::Credential, settings::Settings};
-use crate::domain::rules::configuration::Rules;
+use crate::domain::{rules::configuration::Rules, vocabulary::time::Millis};
 
 /// A configuration to compare.
 #[derive(Debug, Clone, Copy)]
@@ -12,4 +12,6 @@ pub struct ComparedConfiguration<'a> {
     pub settings: &'a Settings,
     /// The tokens with the digests of their texts; `None`: the files of tokens were not read, and texts are not compared.
     pub credentials: Option<&'a [Credential]>,
+    /// When the certificate of `[http] tls` expires; `None`: there is none, or its file was not read.
+    pub certificate_end: Option<Millis>,
 }

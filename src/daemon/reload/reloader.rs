@@ -20,7 +20,7 @@ use crate::{
         rules::configuration::Rules,
         vocabulary::time::Millis,
     },
-    http::AccessTokens,
+    http::{AccessTokens, TlsAcceptor},
     ledger::{DefaultCountries, Ledger, SealedMerchants, TestMerchants},
     service::{
         configuration::reload::{RefusedReload, ReloadReport},
@@ -52,6 +52,8 @@ pub(crate) struct ReloaderParts {
     pub(crate) settings: Settings,
     pub(crate) payments: Arc<PaymentService>,
     pub(crate) access: Arc<AccessTokens>,
+    /// TLS of the listener; `None`: it is plain, also after a reload.
+    pub(crate) tls: Option<Arc<TlsAcceptor>>,
     pub(crate) health: Arc<Mutex<ConfigurationHealth>>,
     /// The file that remembers the configuration in force; `None`: there is no data folder.
     pub(crate) memory: Option<Arc<ConfigurationFile>>,
@@ -240,6 +242,10 @@ impl Reloader {
         }
         let superseded = self.apply_files(&loaded)?;
         self.parts.access.replace(&loaded.credentials);
+        // Without the files, the listener keeps its certificate until the restart that the report asks for.
+        if let (Some(tls), Some(files)) = (&self.parts.tls, &loaded.tls_files) {
+            tls.replace(files);
+        }
         log::set_level(loaded.settings.log.level.map(LogLevel::word));
         loaded.token_warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let restart_needed = config::changed_restart_settings(&self.parts.settings, &loaded.settings);

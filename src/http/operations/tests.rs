@@ -116,6 +116,7 @@ pub(in crate::http) fn state_with(credentials: &[Credential], source: Source) ->
     Arc::new(AppState {
         payments,
         access: Arc::new(AccessTokens::new(credentials)),
+        tls: None,
         failed_logins: Arc::default(),
         control: Arc::new(NoDaemon),
         snapshots: None,

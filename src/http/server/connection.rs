@@ -185,6 +185,15 @@ impl<I> Connection<I> {
         self.active_at = Instant::now();
         written
     }
+
+    /// The result of a flush, which waits only with TLS: for the bytes that a write has encrypted.
+    fn limit_flush(&mut self, flushed: Poll<io::Result<()>>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A flush that has nothing to write is no activity of the client.
+        if flushed.is_pending() || self.in_flight.is_write_blocked() {
+            return self.limit_write(flushed, context);
+        }
+        flushed
+    }
 }
 
 /// The earlier of two times.
@@ -265,11 +274,15 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Connection<I> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_flush(context)
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut this.io).poll_flush(context);
+        this.limit_flush(flushed, context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_shutdown(context)
+        let this = self.get_mut();
+        let shut_down = Pin::new(&mut this.io).poll_shutdown(context);
+        this.limit_flush(shut_down, context)
     }
 
     fn poll_write_vectored(

@@ -300,7 +300,8 @@ impl FastPath {
         out.extend_from_slice(&body);
         let counted = if body.len() > UNCOUNTED_BYTES_MAX { body.len() } else { 0 };
         let _reserved = (counted > 0).then(|| self.state.capacity.bytes().take(counted));
-        io.write_all(out).await.is_ok()
+        // TLS may keep encrypted bytes until a flush; of a plain socket it does nothing.
+        io.write_all(out).await.is_ok() && io.flush().await.is_ok()
     }
 }
 

@@ -302,7 +302,7 @@ mod tests {
         let capacity = Arc::new(Capacity::new(&Http::default(), 1, 1));
         let routes = Routes { main: routes, overflow: Router::new(), fast_path: None };
         let server = Server::new(routes, LIMITS, capacity, stopped);
-        tokio::spawn(server.serve(Pipes(Mutex::new(taken))));
+        tokio::spawn(server.serve(Pipes(Mutex::new(taken)), None));
         let (ours, theirs) = tokio::io::duplex(4_096);
         send.send(theirs).await.unwrap();
         // Without them the listener would stop.

@@ -6,6 +6,7 @@ use crate::http::server::{
     fast_path::{Ended, FastPath},
     in_flight,
     stop_signal::StopSignal,
+    tls::TlsAcceptor,
 };
 use crate::http::state::AppState;
 use crate::service::access::peer::Peer;
@@ -126,8 +127,9 @@ impl Server {
         })
     }
 
-    /// Accepts connections until the daemon stops, and then answers the open ones. Dropping the future closes them.
-    pub async fn serve(self: Arc<Self>, socket: impl Socket) {
+    /// Accepts connections until the daemon stops, and then answers the open ones. Dropping the future closes them. With
+    /// `tls` a connection begins with its handshake.
+    pub async fn serve(self: Arc<Self>, socket: impl Socket, tls: Option<Arc<TlsAcceptor>>) {
         let mut connections = JoinSet::new();
         let mut stop = self.stop.clone();
         let mut logged = None;
@@ -139,7 +141,7 @@ impl Server {
                 _ = stop.wait_for(|stop| *stop) => break,
             };
             match accepted {
-                Ok((io, peer)) => self.admit(io, peer, &mut connections),
+                Ok((io, peer)) => self.admit((io, peer), tls.as_ref(), &mut connections),
                 // The client disconnected before its connection was accepted.
                 Err(error) if concerns_one_client(&error) => {}
                 Err(error) => {
@@ -161,15 +163,16 @@ impl Server {
 
     /// Serves a connection within the limit, or beyond it with health alone. If there are too many connections beyond it as
     /// well, the oldest of them is closed.
-    fn admit<I>(self: &Arc<Self>, io: I, peer: Peer, connections: &mut JoinSet<()>)
+    fn admit<I>(self: &Arc<Self>, (io, peer): (I, Peer), tls: Option<&Arc<TlsAcceptor>>, connections: &mut JoinSet<()>)
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let server = Arc::clone(self);
+        let tls = tls.cloned();
         if let Ok(permit) = Arc::clone(&self.capacity.connections).try_acquire_owned() {
             connections.spawn(async move {
                 let accepted = Accepted { io, peer, limits: server.limits, permit, keep_alive: true };
-                server.serve_connection(&server.routes, server.fast_path.as_ref(), accepted).await;
+                server.begin_connection(&server.routes, server.fast_path.as_ref(), accepted, tls).await;
             });
             return;
         }
@@ -195,12 +198,35 @@ impl Server {
                 // A connection that was closed returns its permit when its task ends.
                 if let Ok(permit) = Arc::clone(&server.capacity.overflow).acquire_owned().await {
                     let accepted = Accepted { io, peer, limits, permit, keep_alive: false };
-                    server.serve_connection(&server.overflow_routes, None, accepted).await;
+                    server.begin_connection(&server.overflow_routes, None, accepted, tls).await;
                 }
             };
             // A client that sends nothing in this time is disconnected.
             let _ = timeout(OVERFLOW_TIME_MAX, serving).await;
         }));
+    }
+
+    /// Does the handshake of a connection with TLS, and answers its requests.
+    async fn begin_connection<I>(
+        &self,
+        routes: &Router,
+        fast_path: Option<&FastPath>,
+        accepted: Accepted<I>,
+        tls: Option<Arc<TlsAcceptor>>,
+    ) where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Some(tls) = tls else { return self.serve_connection(routes, fast_path, accepted).await };
+        let Accepted { io, peer, limits, permit, keep_alive } = accepted;
+        let mut stop = self.stop.clone();
+        let handshake = tokio::select! {
+            handshake = tls.accept(io, peer, limits.header_timeout) => handshake,
+            // No request has begun.
+            _ = stop.wait_for(|stop| *stop) => None,
+        };
+        if let Some(io) = handshake {
+            self.serve_connection(routes, fast_path, Accepted { io, peer, limits, permit, keep_alive }).await;
+        }
     }
 
     /// Answers the requests of one connection: payments by the fast path, all others by the routes.

@@ -11,3 +11,4 @@ pub mod pulse;
 pub(crate) mod request_id;
 pub(crate) mod request_latency;
 pub(crate) mod stop_signal;
+pub(crate) mod tls;

@@ -2,7 +2,6 @@
 //!
 //! A test that needs `redis-server` and does not find it fails: `tests/run` installs it.
 
-pub mod certificates;
 pub mod cluster;
 pub mod daemons;
 pub mod proxy;

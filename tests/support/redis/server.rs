@@ -1,7 +1,7 @@
 //! One `redis-server`, with its own folder and port.
 
+use crate::certificates::{Authority, KeyPair};
 use crate::process::eventually;
-use crate::redis::certificates::Certificates;
 use crate::redis::resp::{self, Answer};
 use std::fs;
 use std::io;
@@ -40,7 +40,7 @@ pub struct RedisServer {
     options: RedisOptions,
     port: u16,
     tls_port: u16,
-    certificates: Option<Certificates>,
+    certificates: Option<(Authority, KeyPair)>,
     child: Option<Child>,
 }
 
@@ -57,7 +57,11 @@ impl RedisServer {
 
     pub(super) fn spawn(program: &'static str, options: RedisOptions) -> RedisServer {
         let folder = TempDir::new().expect("a folder");
-        let certificates = options.tls.then(|| Certificates::make(folder.path()));
+        let certificates = options.tls.then(|| {
+            let authority = Authority::make(folder.path(), "ca");
+            let pair = authority.server("server", 2);
+            (authority, pair)
+        });
         let (port, tls_port) = (free_port(), free_port());
         let mut server = RedisServer { folder, program, options, port, tls_port, certificates, child: None };
         fs::write(server.configuration(), server.text()).unwrap();
@@ -95,7 +99,7 @@ impl RedisServer {
         if let Some(bytes) = maxmemory {
             all.extend([format!("maxmemory {bytes}"), "maxmemory-policy noeviction".to_owned()]);
         }
-        if let Some(Certificates { ca, certificate, key }) = &self.certificates {
+        if let Some((Authority { ca, .. }, KeyPair { certificate, key })) = &self.certificates {
             all.extend([
                 format!("tls-port {}", self.tls_port),
                 format!("tls-cert-file {}", certificate.display()),
@@ -134,9 +138,9 @@ impl RedisServer {
         format!("rediss://127.0.0.1:{}", self.tls_port)
     }
 
-    /// The files of TLS.
-    pub fn certificates(&self) -> &Certificates {
-        self.certificates.as_ref().expect("started with TLS")
+    /// The authority of its certificate.
+    pub fn authority(&self) -> &Authority {
+        &self.certificates.as_ref().expect("started with TLS").0
     }
 
     /// The Unix socket.

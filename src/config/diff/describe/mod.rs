@@ -20,13 +20,13 @@ use crate::domain::rules::configuration::Rules;
 
 /// The whole configuration. `has_texts`: the texts of tokens are compared.
 pub(super) fn describe(configuration: ComparedConfiguration<'_>, has_texts: bool) -> Item {
-    let ComparedConfiguration { rules, settings, credentials } = configuration;
+    let ComparedConfiguration { rules, settings, credentials, certificate_end } = configuration;
     // The version is a digest of the files, also of their comments.
     let Rules { version: _, currencies, rates, merchants } = rules;
     let mut merchants: Vec<_> = merchants.values().collect();
     merchants.sort_by_key(|merchant| merchant.id);
     let merchants = merchants.into_iter().map(|merchant| merchant::merchant(merchant, currencies)).collect();
-    let credentials = if has_texts { credentials } else { None };
+    let (credentials, certificate_end) = if has_texts { (credentials, certificate_end) } else { (None, None) };
     let single = |name, item| ItemList { name, items: vec![item] };
     Item {
         key: String::new(),
@@ -36,6 +36,7 @@ pub(super) fn describe(configuration: ComparedConfiguration<'_>, has_texts: bool
         lists: vec![
             single("settings", settings::restart_settings(settings)),
             single("currencies", settings::currencies(currencies)),
+            single("tls", settings::tls_files(settings.http.tls.as_ref(), certificate_end)),
             single("log", settings::log_level(&settings.log)),
             ItemList { name: "tokens", items: tokens::tokens(&settings.auth, credentials) },
             single("rates", rates::rates(rates)),

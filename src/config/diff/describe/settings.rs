@@ -7,7 +7,10 @@ use crate::config::{
     },
     diff::item::{Field, Item, ItemRole},
 };
-use crate::domain::vocabulary::money::{Currencies, Currency};
+use crate::domain::vocabulary::{
+    money::{Currencies, Currency},
+    time::Millis,
+};
 use std::path::Path;
 
 /// The settings that take effect at a start only.
@@ -48,14 +51,11 @@ fn http_fields(http: &Http) -> Vec<Field> {
         max_inflight_bytes,
         max_batches,
     } = http;
-    let tls = tls.as_ref().map(|Tls { certificate, key, client_ca }| {
-        let client_ca = client_ca.as_ref().map_or("(none)".to_owned(), |path| path_text(path));
-        format!("certificate {}, key {}, client_ca {client_ca}", path_text(certificate), path_text(key))
-    });
     vec![
         Field::new("[http] listen", listen),
         Field::optional("[http] unix_socket", unix_socket.as_ref().map(|path| path_text(path))),
-        Field::optional("[http] tls", tls),
+        // Its files are read again at a reload; they are described separately.
+        Field::new("[http] tls", if tls.is_some() { "on" } else { "off" }),
         Field::new("[http] max_body_bytes", max_body_bytes),
         Field::new("[http] max_connections", max_connections),
         Field::new("[http] listen_backlog", listen_backlog),
@@ -142,6 +142,20 @@ fn redis_fields(redis: Option<&Redis>) -> Vec<Field> {
         Field::new("[redis] timeouts.response_ms", response_ms),
         Field::new("[redis] timeouts.total_ms", total_ms),
     ]
+}
+
+/// The files of TLS and the end of its certificate, which take effect at a reload.
+pub(in crate::config::diff) fn tls_files(tls: Option<&Tls>, certificate_end: Option<Millis>) -> Item {
+    let fields = tls.map(|Tls { certificate, key, client_ca }| {
+        vec![
+            Field::new("[http] tls.certificate", path_text(certificate)),
+            Field::new("[http] tls.key", path_text(key)),
+            Field::optional("[http] tls.client_ca", client_ca.as_ref().map(|path| path_text(path))),
+            Field::optional("the certificate of [http] tls is valid until", certificate_end.map(|end| end.to_string())),
+        ]
+    });
+    let fields = fields.unwrap_or_default();
+    Item { key: String::new(), title: String::new(), role: ItemRole::Other, fields, lists: Vec::new() }
 }
 
 /// The level of the log, which takes effect at a reload.

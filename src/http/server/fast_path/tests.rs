@@ -59,7 +59,7 @@ impl Daemon {
             fast_path: has_fast_path.then(|| Arc::clone(&state)),
         };
         let server = Server::new(routes, LIMITS, Arc::new(Capacity::new(&config::Http::default(), 10, 1)), stopped);
-        tokio::spawn(server.serve(Pipes(Mutex::new(connections))));
+        tokio::spawn(server.serve(Pipes(Mutex::new(connections)), None));
         Self { state, connect, stop }
     }
 

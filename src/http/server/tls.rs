@@ -1,0 +1,53 @@
+//! TLS of a listener. A reload replaces the certificate: new connections use the new one, and open ones stay.
+
+use crate::config::TlsFiles;
+use crate::http::server::peer::Peer;
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
+use tokio_rustls::server::TlsStream;
+
+/// Begins TLS on the connections of a listener.
+#[derive(Debug)]
+pub struct TlsAcceptor(ArcSwap<ServerConfig>);
+
+impl TlsAcceptor {
+    /// The acceptor of a start.
+    #[must_use]
+    pub fn new(files: &TlsFiles) -> Arc<Self> {
+        show_expiry(files);
+        Arc::new(Self(ArcSwap::new(Arc::clone(files.server()))))
+    }
+
+    /// Replaces the certificate, the key and the authority of clients for new connections.
+    pub fn replace(&self, files: &TlsFiles) {
+        show_expiry(files);
+        self.0.store(Arc::clone(files.server()));
+    }
+
+    /// Does the handshake; `None`: it failed, or took longer than `time_max`.
+    pub(crate) async fn accept<I>(&self, io: I, peer: Peer, time_max: Duration) -> Option<Box<TlsStream<I>>>
+    where
+        I: AsyncRead + AsyncWrite + Unpin,
+    {
+        let acceptor = tokio_rustls::TlsAcceptor::from(self.0.load_full());
+        // Boxed: a connection needs it once, and would have its size for its whole life.
+        let (reason, error) = match timeout(time_max, Box::pin(acceptor.accept(io))).await {
+            Ok(Ok(stream)) => return Some(Box::new(stream)),
+            Ok(Err(error)) => ("failed", error.to_string()),
+            Err(_) => ("timeout", format!("it took longer than {} s", time_max.as_secs())),
+        };
+        metrics::counter!("levelgate_tls_handshake_failures_total", "reason" => reason).increment(1);
+        tracing::debug!(error, ?peer, "a TLS handshake failed");
+        None
+    }
+}
+
+fn show_expiry(files: &TlsFiles) {
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; seconds since 1970 fit it")]
+    metrics::gauge!("levelgate_tls_certificate_expiry_timestamp_seconds").set((files.expires().0 / 1_000) as f64);
+}
