@@ -54,7 +54,7 @@ pub struct PriorMerchant {
 /// The parts of the configuration in force before that a new one must not lose silently.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PriorConfiguration {
-    /// The number of tokens.
+    /// The number of tokens and of certificates.
     pub tokens: usize,
     /// Whether the rates in force came from `rates.toml`.
     pub has_file_rates: bool,
@@ -88,7 +88,7 @@ impl PriorConfiguration {
         };
         let merchants = files.rules.merchants.values().map(|known| (known.id, merchant(known))).collect();
         let mut prior = Self {
-            tokens: files.settings.auth.tokens.len(),
+            tokens: files.settings.auth.entries(),
             has_file_rates: rules.rates.base.is_some() && rules.rates.known.origin == Origin::File,
             minor_units: BTreeMap::new(),
             configured_minor_units: configured_minor_units(&rules.currencies),
@@ -174,7 +174,7 @@ impl Losses<'_> {
 
     fn tokens(&mut self, prior: &PriorConfiguration, occasion: Occasion) {
         let statements = &self.next.statements;
-        if prior.tokens == 0 || !self.next.settings.auth.tokens.is_empty() {
+        if prior.tokens == 0 || self.next.settings.auth.entries() > 0 {
             return;
         }
         let tokens = counted(prior.tokens, "token");

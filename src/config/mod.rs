@@ -26,8 +26,8 @@ pub use crate::config::daemon::redis_files::RedisFiles;
 pub use crate::config::daemon::redis_settings::{Ack, OnOutage, Redis, RedisTimeouts};
 pub use crate::config::daemon::redis_url::{HostPort, RedisServers, RedisUrl, RedisUrlError};
 pub use crate::config::daemon::settings::{
-    Admin, Auth, Clock, ClockSource, Console, Http, Log, LogFormat, LogLevel, Memory, RequestRate, Role, Settings,
-    Store, StoreKind, Sync, Tls, Token,
+    Admin, Auth, CertificateRole, Clock, ClockSource, Console, Http, Log, LogFormat, LogLevel, Memory, RequestRate,
+    Role, Settings, Store, StoreKind, Sync, Tls, Token,
 };
 pub use crate::config::daemon::tls_files::TlsFiles;
 pub use crate::config::daemon_file::DaemonFile;

@@ -281,7 +281,7 @@ fn assemble(parts: DaemonParts, settings: &Settings) -> anyhow::Result<Assembled
         applied_at: payments.clock.wall(),
         ..ConfigurationHealth::default()
     }));
-    let access = Arc::new(AccessTokens::new(&loaded.credentials));
+    let access = Arc::new(AccessTokens::new(&loaded.credentials, &loaded.settings.auth));
     let tls = loaded.tls_files.as_ref().map(TlsAcceptor::new);
     let memory = folder.as_ref().map(|folder| Arc::clone(folder.configuration_file()));
     let reloader = Reloader::start(

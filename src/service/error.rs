@@ -143,6 +143,21 @@ impl ServiceError {
         Self::new(ErrorKind::Unauthenticated, "unauthorized", detail)
     }
 
+    /// No token was sent, and the client's certificate has no entry.
+    #[must_use]
+    pub fn unknown_certificate() -> Self {
+        let detail = "the common name of your certificate has no entry in [auth] certificates; send a token, or show another \
+                      certificate";
+        Self::new(ErrorKind::Unauthenticated, "unauthorized", detail)
+    }
+
+    /// The client's certificate has expired since its connection began.
+    #[must_use]
+    pub fn certificate_expired() -> Self {
+        let detail = "your certificate has expired since this connection began; connect with a new one";
+        Self::new(ErrorKind::Unauthenticated, "unauthorized", detail)
+    }
+
     /// The token was valid and has expired.
     #[must_use]
     pub fn token_expired() -> Self {

@@ -95,7 +95,7 @@ impl Wire {
         let (stop, stopping) = tokio::sync::watch::channel(false);
         let daemon = Arc::new(http::AppState {
             payments: desk,
-            access: Arc::new(AccessTokens::new(&[])),
+            access: Arc::new(AccessTokens::new(&[], &config::Auth::default())),
             tls: None,
             failed_logins: Arc::default(),
             snapshots: None,

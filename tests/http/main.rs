@@ -13,6 +13,7 @@ mod audit;
 mod batch;
 mod block_origins;
 mod card_numbers;
+mod client_certificates;
 mod concurrency;
 mod configuration_losses;
 mod configuration_overrides;

@@ -1,12 +1,15 @@
 //! Every route with every role: a token for all merchants, for the merchant of the call, for another one, one that has
-//! expired, a wrong one and none. What a token for some merchants is answered names nothing of another merchant.
+//! expired, a wrong one and none; and with a certificate of each role. What a token for some merchants is answered names nothing of another merchant.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
+use crate::tls::folder_with_tls;
 use crate::token_access::call;
-use support::daemon::{ConfigFolder, Daemon, Settings};
+use support::certificates::Authority;
+use support::daemon::{ConfigFolder, Daemon, Settings, agent};
 use support::fixtures::{CRM, acme, pay, with};
 
 /// A route: its method, its address, who may call it, the status of a call that is let in, and its body.
@@ -134,10 +137,13 @@ fn token_of(name: &str) -> String {
     format!("token-{name}-0123456789")
 }
 
+fn globex() -> String {
+    acme(CRM, &[]).replace("\"acme\"", "\"globex\"").replace("Acme Games", "globex games")
+}
+
 /// Two merchants; everything of the second one has `globex` in its name.
 pub(crate) fn daemon() -> Daemon {
-    let globex = acme(CRM, &[]).replace("\"acme\"", "\"globex\"").replace("Acme Games", "globex games");
-    let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[])), ("globex", globex)]);
+    let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[])), ("globex", globex())]);
     let mut text = Settings::SYSTEM.text();
     text.push_str("\n[auth]\ntokens = [\n");
     let mut add = |name: &str, role: &str, more: &str| {
@@ -162,6 +168,50 @@ fn document(answer: &str) -> Value {
     serde_json::from_str(body).unwrap_or_else(|_| panic!("no JSON: {answer}"))
 }
 
+/// A daemon, and how its callers show who they are: by a name such as `all-operator`, or not, by an empty one.
+struct Callers {
+    daemon: Daemon,
+    /// The client of each name, with its certificate; empty: callers send tokens.
+    certificates: BTreeMap<String, ureq::Agent>,
+}
+
+impl Callers {
+    fn call(&self, method: &str, path: &str, name: &str, body: &str) -> (u16, String) {
+        if self.certificates.is_empty() {
+            let token = if name.is_empty() { String::new() } else { token_of(name) };
+            return call(&self.daemon, method, path, &token, body);
+        }
+        let request = ureq::http::Request::builder().method(method).uri(self.daemon.url(path)).body(body.to_owned());
+        let mut answer = self.certificates[name].run(request.expect("a request")).expect("an answer");
+        let body = answer.body_mut().with_config().limit(1 << 28).read_to_string().expect("a body");
+        (answer.status().as_u16(), format!("\r\n\r\n{body}"))
+    }
+}
+
+/// The two merchants, and a certificate for each role and reach.
+fn certified() -> Callers {
+    let (mut folder, authority) = folder_with_tls("", "");
+    let clients = Authority::make(folder.scratch_path("x").parent().expect("a folder"), "clients");
+    folder.write("merchants/globex.toml", &globex());
+    let (mut rows, mut certificates) = (String::new(), BTreeMap::new());
+    certificates.insert(String::new(), agent(Some(&authority.ca), None));
+    for (_, role) in ROLES {
+        for (reach, merchants) in
+            [("all", ""), ("acme", ", merchants = [\"acme\"]"), ("globex", ", merchants = [\"globex\"]")]
+        {
+            let name = format!("{reach}-{role}");
+            rows.push_str(&format!("  {{ role = {role:?}, common_name = {name:?}{merchants} }},\n"));
+            let pair = clients.client(&name, &format!("/CN={name}"), 2);
+            certificates.insert(name, agent(Some(&authority.ca), Some(&pair)));
+        }
+    }
+    let text = std::fs::read_to_string(folder.path().join("levelgate.toml")).expect("the settings");
+    let text = text.replace("server.key\" }", &format!("server.key\", client_ca = {:?} }}", clients.ca));
+    folder.write("levelgate.toml", &format!("{text}\n[auth]\ncertificates = [\n{rows}]\n"));
+    folder.authority = Some(authority.ca);
+    Callers { daemon: Daemon::start(folder), certificates }
+}
+
 /// A call of a row about a merchant.
 struct PreparedCall {
     path: String,
@@ -169,23 +219,23 @@ struct PreparedCall {
 }
 
 /// Creates what a call needs: its number, and a customer and a transaction where it names them.
-fn ready(daemon: &Daemon, route: &Route, merchant: &str, is_needed: bool) -> PreparedCall {
+fn ready(callers: &Callers, route: &Route, merchant: &str, is_needed: bool) -> PreparedCall {
     static NUMBER: AtomicU32 = AtomicU32::new(1);
     let n = NUMBER.fetch_add(1, Ordering::Relaxed).to_string();
-    let operator = token_of("all-operator");
+    let operator = "all-operator";
     let m = format!("/v1/merchants/{merchant}");
     let all = [route.route, route.query, route.body].concat();
     let (mut id, transaction) = ("1000001".to_owned(), format!("{merchant}-tx-{n}"));
     if is_needed && (route.route.starts_with('C') || all.contains("{id}")) {
         let body = json!({ "merchant_customer_identifier": format!("{merchant}-customer-{n}") }).to_string();
-        let (status, answer) = call(daemon, "POST", &format!("{m}/customers"), &operator, &body);
+        let (status, answer) = callers.call("POST", &format!("{m}/customers"), operator, &body);
         assert_eq!(status, 201, "{answer}");
         id = document(&answer)["customer_id"].as_str().expect("an id").to_owned();
     }
     if is_needed && route.route.starts_with('T') {
         let named = json!({ "merchant_customer_identifier": format!("{merchant}-payer"), "customer_level": null });
         let body = with(pay(&transaction, "1.00"), &named).to_string();
-        let (status, answer) = call(daemon, "POST", &format!("{m}/transactions"), &operator, &body);
+        let (status, answer) = callers.call("POST", &format!("{m}/transactions"), operator, &body);
         assert_eq!(status, 200, "{answer}");
     }
     let (first, rest) = match route.route.find('/') {
@@ -213,8 +263,14 @@ fn ready(daemon: &Daemon, route: &Route, merchant: &str, is_needed: bool) -> Pre
 }
 
 #[test]
-fn every_route_answers_each_token_as_the_table_says() {
-    let daemon = daemon();
+fn every_route_answers_each_certificate_as_the_table_says() {
+    let callers = certified();
+    let wrong = walk(&callers);
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n\n"));
+}
+
+/// Calls every route as every caller, and without a token and a certificate. Returns the wrong answers.
+fn walk(callers: &Callers) -> Vec<String> {
     let mut wrong = Vec::new();
     for route in ROUTES {
         let is_of_a_merchant = ["M", "C", "T"].iter().any(|start| route.route.split('/').next() == Some(start));
@@ -224,9 +280,9 @@ fn every_route_answers_each_token_as_the_table_says() {
                     let has_role = route.roles == "*" || route.roles.contains(initial);
                     let has_reach = reach == "all" || if is_of_a_merchant { reach == merchant } else { route.some };
                     let want = if has_role && has_reach { route.status } else { 403 };
-                    let PreparedCall { path, body } = ready(&daemon, route, merchant, want == route.status);
-                    let token = token_of(&format!("{reach}-{role}"));
-                    let (status, answer) = call(&daemon, route.method, &path, &token, &body);
+                    let PreparedCall { path, body } = ready(callers, route, merchant, want == route.status);
+                    let name = format!("{reach}-{role}");
+                    let (status, answer) = callers.call(route.method, &path, &name, &body);
                     if status != want {
                         wrong
                             .push(format!("{} {path} by {reach}-{role}: {status}, not {want}: {answer}", route.method));
@@ -241,20 +297,27 @@ fn every_route_answers_each_token_as_the_table_says() {
                 }
             }
         }
-        let PreparedCall { path, body } = ready(&daemon, route, "acme", false);
-        let (status, answer) = call(&daemon, route.method, &path, "", &body);
+        let PreparedCall { path, body } = ready(callers, route, "acme", false);
+        let (status, answer) = callers.call(route.method, &path, "", &body);
         let want = if route.roles == "*" { route.status } else { 401 };
         if status != want {
             wrong.push(format!("{} {path} without a token: {status}, not {want}: {answer}", route.method));
         }
     }
+    wrong
+}
+
+#[test]
+fn every_route_answers_each_token_as_the_table_says() {
+    let callers = Callers { daemon: daemon(), certificates: BTreeMap::new() };
+    let mut wrong = walk(&callers);
     // Wrong tokens are answered late: all of them at a time.
     std::thread::scope(|scope| {
         let attempts = ROUTES.iter().filter(|route| route.roles != "*").flat_map(|route| {
             [("wrong", "unauthorized"), ("expired", "token_expired")].map(|(token, code)| {
-                let PreparedCall { path, body } = ready(&daemon, route, "acme", false);
+                let PreparedCall { path, body } = ready(&callers, route, "acme", false);
                 let token = if token == "wrong" { "wrong-0123456789".to_owned() } else { token_of(token) };
-                let daemon = &daemon;
+                let daemon = &callers.daemon;
                 scope.spawn(move || (call(daemon, route.method, &path, &token, &body), path, code))
             })
         });

@@ -35,7 +35,8 @@ impl Authority {
 
     /// Signs a certificate of a server at 127.0.0.1, which is valid for so many days; its files have this name.
     pub fn server(&self, name: &str, days: i32) -> KeyPair {
-        let uses = "subjectAltName=IP:127.0.0.1,DNS:localhost\nbasicConstraints=CA:FALSE\n";
+        let uses =
+            "subjectAltName=IP:127.0.0.1,DNS:localhost\nbasicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\n";
         self.sign((name, days), "/CN=server", uses)
     }
 

@@ -5,7 +5,9 @@ use crate::config::{
     daemon::{
         listeners::{self, HttpSpans},
         redis_section::{self, RedisSpans},
-        settings::{Auth, Clock, ClockSource, Console, Log, Memory, RequestRate, Settings, Store, Sync, Token},
+        settings::{
+            Auth, CertificateRole, Clock, ClockSource, Console, Log, Memory, RequestRate, Settings, Store, Sync, Token,
+        },
     },
     parse::{
         located::{Located, value_or},
@@ -45,7 +47,7 @@ const DAYS_MAX: u64 = 36_525;
 /// Reads the file. Problems are reported; an invalid value is replaced by its default.
 pub(in crate::config) fn settings(s: &Section<'_>) -> (Settings, SettingSpans) {
     let mut spans = SettingSpans::default();
-    let (auth, tokens_written) = s.table("auth", "[auth]").map(|auth| tokens(&auth, &mut spans)).unwrap_or_default();
+    let (auth, entries) = s.table("auth", "[auth]").map(|table| auth(&table, &mut spans)).unwrap_or_default();
     let currencies = s.table("currencies", "[currencies]").map(|table| {
         let units = table.wholes_by_currency(&(0..=u64::from(MINOR_UNITS_MAX)));
         units
@@ -59,10 +61,17 @@ pub(in crate::config) fn settings(s: &Section<'_>) -> (Settings, SettingSpans) {
         spans.redis = places;
         redis
     });
-    let http = s.table("http", "[http]").map(|table| listeners::http(&table, tokens_written));
+    let http =
+        s.table("http", "[http]").map(|table| listeners::http(&table, entries.tokens + entries.certificates.len()));
     let (http, http_spans) = http.unwrap_or_default();
     spans.http = http_spans;
-    let admin = s.table("admin", "[admin]").map(|table| listeners::admin(&table, &http, tokens_written));
+    if http.tls.as_ref().is_none_or(|tls| tls.client_ca.is_none()) {
+        for place in &entries.certificates {
+            let help = "write client_ca = \"...\" under [http] tls: the authority of the clients' certificates";
+            s.report.error(place, "without [http] tls.client_ca no client has a certificate", help);
+        }
+    }
+    let admin = s.table("admin", "[admin]").map(|table| listeners::admin(&table, &http, entries.tokens));
     let settings = Settings {
         http,
         admin: admin.unwrap_or_default(),
@@ -91,15 +100,61 @@ pub(in crate::config) fn currencies(settings: &Settings) -> Currencies {
     currencies
 }
 
-/// The valid tokens, and the number of entries, which includes invalid ones.
-fn tokens(s: &Section<'_>, spans: &mut SettingSpans) -> (Auth, usize) {
-    let tables = s.tables("tokens", "a token");
+/// The entries of `[auth]`, with the invalid ones.
+#[derive(Debug, Default)]
+struct AuthEntries {
+    tokens: usize,
+    /// The place of each certificate.
+    certificates: Vec<Span>,
+}
+
+/// The valid tokens and certificates, and all entries.
+fn auth(s: &Section<'_>, spans: &mut SettingSpans) -> (Auth, AuthEntries) {
+    let (tables, certificate_tables) = (s.tables("tokens", "a token"), s.tables("certificates", "a certificate"));
     spans.states_no_tokens = s.content().is_empty_list("tokens");
     s.close();
     let (tokens, names): (Vec<_>, Vec<_>) = tables.iter().filter_map(|table| token(table, spans)).unzip();
     let help = "write another name = \"...\": the history shows it as the author of a change";
     refuse_duplicates(names.iter().map(Some), "token", help, s.report);
-    (Auth { tokens }, tables.len())
+    let read = certificate_tables.iter().filter_map(|table| certificate(table, spans));
+    let (certificates, common_names): (Vec<_>, Vec<_>) = read.unzip();
+    let help = "write one entry for each common name";
+    refuse_duplicates(common_names.iter().map(Some), "certificate", help, s.report);
+    for common_name in &common_names {
+        if let Some(token) = names.iter().find(|name| name.value == common_name.value) {
+            let what = format!("`{}`, as the name of a token and of a certificate,", common_name.value);
+            let help = "write another name = \"...\" for the token: the history shows both as authors of changes";
+            s.report.defined_twice(&common_name.span, &token.span, &what, help);
+        }
+    }
+    let entries = AuthEntries {
+        tokens: tables.len(),
+        certificates: certificate_tables.iter().map(|table| table.span.clone()).collect(),
+    };
+    (Auth { tokens, certificates }, entries)
+}
+
+/// A certificate, and the place of its common name.
+fn certificate(s: &Section<'_>, spans: &mut SettingSpans) -> Option<(CertificateRole, Located<Name>)> {
+    let role = s.required_word("role");
+    let help = "write common_name = \"...\": the common name (CN) of the certificate's subject";
+    let common_name = s.required_text("common_name", help).and_then(|_| s.name("common_name"));
+    let merchants = merchants(s, "certificate", spans);
+    s.close();
+    let (role, common_name) = (role?.value, common_name?);
+    Some((CertificateRole { common_name: common_name.value, role, merchants }, common_name))
+}
+
+/// The merchants of a token or a certificate; `None`: all.
+fn merchants(s: &Section<'_>, what: &str, spans: &mut SettingSpans) -> Option<Vec<Name>> {
+    let list = s.names("merchants")?;
+    if list.value.is_empty() {
+        let help = format!("list the merchants, or remove `merchants`: then the {what} is valid for all");
+        s.report.warning(&list.span, format!("a {what} for no merchant can do nothing"), help);
+    }
+    let names = list.value.iter().map(|at| at.value).collect();
+    spans.merchants.extend(list.value);
+    Some(names)
 }
 
 /// A token, and the place of its name.
@@ -107,20 +162,11 @@ fn token(s: &Section<'_>, spans: &mut SettingSpans) -> Option<(Token, Located<Na
     let role = s.required_word("role");
     let named = s.name("name");
     let token_file = s.required_text("token_file", "write token_file = \"...\": the file that contains the token");
-    let listed = s.names("merchants");
+    let merchants = merchants(s, "token", spans);
     let expires = s.instant("expires");
     let rate = request_rate(s);
     s.close();
     let name = if s.has("name") { named } else { token_file.as_ref().and_then(|file| name_of_file(file, s.report)) };
-    let merchants = listed.map(|list| {
-        if list.value.is_empty() {
-            let help = "list the merchants, or remove `merchants`: then the token is valid for all";
-            s.report.warning(&list.span, "a token for no merchant can do nothing", help);
-        }
-        let names = list.value.iter().map(|at| at.value).collect();
-        spans.merchants.extend(list.value);
-        names
-    });
     let (name, role, file) = (name?, role?.value, token_file?);
     spans.files.push(file.span);
     let (token_file, expires) = (PathBuf::from(file.value), expires.map(|at| at.value));

@@ -39,10 +39,10 @@ pub(in crate::config) struct TlsSpans {
     pub(in crate::config) client_ca: Span,
 }
 
-/// Reads `[http]`.
-pub(in crate::config) fn http(s: &Section<'_>, tokens_written: usize) -> (Http, HttpSpans) {
+/// Reads `[http]`. `entries` is the number of tokens and certificates.
+pub(in crate::config) fn http(s: &Section<'_>, entries: usize) -> (Http, HttpSpans) {
     let default = Http::default();
-    let listen = listen(s, tokens_written).map_or(default.listen, |at| at.value);
+    let listen = listen(s, entries).map_or(default.listen, |at| at.value);
     let size = |at: &Option<Located<u64>>, default: usize| {
         at.as_ref().and_then(|at| usize::try_from(at.value).ok()).unwrap_or(default)
     };
@@ -103,9 +103,9 @@ pub(in crate::config) fn check_socket_path(path: &Path, place: &Span, report: &F
 }
 
 /// Reads `[admin]`. The address of the main listener is an error; so is an address that other machines can reach if no token
-/// is configured.
-pub(in crate::config) fn admin(s: &Section<'_>, http: &Http, tokens_written: usize) -> Admin {
-    let listen = listen(s, tokens_written);
+/// is configured: `entries` is the number of tokens, because this listener sees no certificate.
+pub(in crate::config) fn admin(s: &Section<'_>, http: &Http, entries: usize) -> Admin {
+    let listen = listen(s, entries);
     if let Some(at) = listen.as_ref().filter(|at| overlap(at.value, http.listen)) {
         let message = format!("`{}` is taken by [http] listen", at.value);
         s.report.error(&at.span, message, "write another port: the admin listener needs a separate one");
@@ -119,11 +119,11 @@ fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
     a.port() != 0 && a.port() == b.port() && (a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified())
 }
 
-/// The `listen` of a section. An address that other machines can reach needs tokens.
-fn listen(s: &Section<'_>, tokens_written: usize) -> Option<Located<SocketAddr>> {
+/// The `listen` of a section. An address that other machines can reach needs tokens or certificates.
+fn listen(s: &Section<'_>, entries: usize) -> Option<Located<SocketAddr>> {
     let written = s.nonempty("listen")?;
     let listen = address(&written, s.report)?;
-    if tokens_written == 0 && !listen.ip().is_loopback() {
+    if entries == 0 && !listen.ip().is_loopback() {
         let message = format!("`{}` can be reached from other machines, and no tokens are configured", written.value);
         s.report.error(
             &written.span,

@@ -198,11 +198,33 @@ pub struct Tls {
     pub client_ca: Option<PathBuf>,
 }
 
-/// The tokens. Without tokens, every request from this machine is allowed, and the daemon listens on loopback only.
+/// The tokens, and the certificates of clients. Without both, every request from this machine is allowed, and the daemon
+/// listens on loopback only.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Auth {
     /// In the order of the file.
     pub tokens: Vec<Token>,
+    /// In the order of the file.
+    pub certificates: Vec<CertificateRole>,
+}
+
+impl Auth {
+    /// The number of tokens and of certificates.
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        self.tokens.len() + self.certificates.len()
+    }
+}
+
+/// The rights of a client by its certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateRole {
+    /// The common name of the certificate's subject, which the history shows; no token has it as its name.
+    pub common_name: Name,
+    /// The rights of a request on a connection with the certificate.
+    pub role: Role,
+    /// The merchants that the certificate is valid for; `None`: all.
+    pub merchants: Option<Vec<Name>>,
 }
 
 /// One bearer token.

@@ -241,7 +241,7 @@ impl Reloader {
             return Err(Problems::new(list, loaded.owners).texts(&files.owners));
         }
         let superseded = self.apply_files(&loaded)?;
-        self.parts.access.replace(&loaded.credentials);
+        self.parts.access.replace(&loaded.credentials, &loaded.settings.auth);
         // Without the files, the listener keeps its certificate until the restart that the report asks for.
         if let (Some(tls), Some(files)) = (&self.parts.tls, &loaded.tls_files) {
             tls.replace(files);

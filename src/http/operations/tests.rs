@@ -115,7 +115,7 @@ pub(in crate::http) fn state_with(credentials: &[Credential], source: Source) ->
     std::mem::forget(stop);
     Arc::new(AppState {
         payments,
-        access: Arc::new(AccessTokens::new(credentials)),
+        access: Arc::new(AccessTokens::new(credentials, &config::Auth::default())),
         tls: None,
         failed_logins: Arc::default(),
         control: Arc::new(NoDaemon),

@@ -18,6 +18,7 @@ use crate::http::{
 use crate::service::{
     access::{
         access_tokens::{AccessToken, TokenError},
+        client_certificate::ClientCertificate,
         origin,
         peer::Peer,
     },
@@ -156,8 +157,17 @@ fn admit(state: &AppState, rule: AccessRule, request: &Request) -> Result<Option
             }
         };
     }
-    let found = bearer_token(request.headers());
-    let found = found.and_then(|token| state.access.of_text(token, state.payments.clock.wall()));
+    let now = state.payments.clock.wall();
+    let found = match (bearer_token(request.headers()), request.extensions().get::<Arc<ClientCertificate>>()) {
+        // A token that is sent decides, also if it is wrong.
+        (Err(TokenError::Missing), Some(certificate)) => {
+            let entry = state.access.of_certificate(certificate, now);
+            entry.map(|entry| {
+                Arc::new(AccessToken { certificate_ends: Some(certificate.ends), ..AccessToken::clone(&entry) })
+            })
+        }
+        (sent, _) => sent.and_then(|token| state.access.of_text(token, now)),
+    };
     let token = found
         .map_err(|error| Refused { problem: ServiceError::from(error).into(), failed_login: Some((peer, error)) })?;
     token.admit_request(|| state.payments.clock.running_ns()).map_err(|error| refused(error.into()))?;

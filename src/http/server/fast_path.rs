@@ -34,7 +34,6 @@ use crate::{
             table::operations,
         },
         server::{
-            access_tokens::AccessToken,
             admission::permit,
             authorization::{bearer_text, report_unlisted},
             capacity::UNCOUNTED_BYTES_MAX,
@@ -46,7 +45,11 @@ use crate::{
         state::AppState,
     },
     service::{
-        access::{origin::is_loopback, peer::Peer},
+        access::{
+            access_tokens::AccessToken,
+            origin::is_loopback,
+            peer::{Client, Peer},
+        },
         commit::AnswerKind,
         payments::PaymentOperation,
     },
@@ -133,13 +136,13 @@ impl FastPath {
     }
 
     /// Answers payments until the connection closes, the daemon stops, or a request is none.
-    pub(crate) async fn serve<I>(&self, io: &mut Connection<I>, peer: Peer, stop: &mut StopSignal) -> Ended
+    pub(crate) async fn serve<I>(&self, io: &mut Connection<I>, client: &Client, stop: &mut StopSignal) -> Ended
     where
         I: AsyncRead + AsyncWrite + Unpin,
     {
         let (mut received, mut answer) = (io.take_unread(), Vec::new());
         loop {
-            let is_head_complete = match self.receive(&received, peer) {
+            let is_head_complete = match self.receive(&received, client) {
                 Received::Payment(request) => {
                     io.begin_answer();
                     let bytes = request.bytes;
@@ -173,7 +176,7 @@ impl FastPath {
                 None | Some(Ok(0)) => break,
                 Some(Err(error)) if error.kind() == io::ErrorKind::TimedOut && io.awaits_body() => break,
                 Some(Err(error)) => {
-                    tracing::debug!(%error, ?peer, "a connection ended early");
+                    tracing::debug!(%error, peer = ?client.peer, "a connection ended early");
                     return Ended::Closed;
                 }
             }
@@ -183,7 +186,7 @@ impl FastPath {
     }
 
     /// Reads a request from the bytes that were received.
-    fn receive<'b>(&self, bytes: &'b [u8], peer: Peer) -> Received<'b> {
+    fn receive<'b>(&self, bytes: &'b [u8], client: &Client) -> Received<'b> {
         let begun = bytes.len().min(REQUEST_START.len());
         if bytes[..begun] != REQUEST_START[..begun] {
             return Received::Other;
@@ -208,7 +211,7 @@ impl FastPath {
         let Some(body) = bytes.get(head_bytes..head_bytes + body_bytes) else {
             return Received::Part { is_head_complete: true };
         };
-        if !self.is_admitted(row.operation, path, &headers, peer) {
+        if !self.is_admitted(row.operation, path, &headers, client) {
             return Received::Other;
         }
         Received::Payment(Request {
@@ -221,19 +224,23 @@ impl FastPath {
     }
 
     /// Whether the routes would admit the request.
-    fn is_admitted(&self, row: &Operation, path: &str, headers: &Headers<'_>, peer: Peer) -> bool {
+    fn is_admitted(&self, row: &Operation, path: &str, headers: &Headers<'_>, client: &Client) -> bool {
         let AppState { access, payments, .. } = &*self.state;
         // Staff get more about a denial, which is read from the journal.
         let is_check = row.answer_kind() == AnswerKind::Read;
         let is_decided_here = |role| !is_check || !RequiredRole::BackOffice.allows(role);
+        let now = payments.clock.wall();
         let mut caller = None;
-        let is_caller_known = match headers.authorization {
-            _ if access.is_open() => !is_check && (peer == Peer::Unix || headers.host.is_none_or(is_loopback)),
-            None => false,
-            Some(value) => {
-                let token = bearer_text(value).and_then(|text| access.of_text(text, payments.clock.wall()));
-                let is_permitted =
-                    |token: &AccessToken| is_decided_here(token.role) && permit(token, row.access_rule(), path).is_ok();
+        let is_permitted =
+            |token: &AccessToken| is_decided_here(token.role) && permit(token, row.access_rule(), path).is_ok();
+        let is_caller_known = match (headers.authorization, &client.certificate) {
+            _ if access.is_open() => !is_check && (client.peer == Peer::Unix || headers.host.is_none_or(is_loopback)),
+            (None, None) => false,
+            (None, Some(certificate)) => {
+                access.of_certificate(certificate, now).is_ok_and(|entry| is_permitted(caller.insert(entry)))
+            }
+            (Some(value), _) => {
+                let token = bearer_text(value).and_then(|text| access.of_text(text, now));
                 token.is_ok_and(|token| is_permitted(caller.insert(token)))
             }
         };

@@ -9,7 +9,7 @@ use crate::http::server::{
     tls::TlsAcceptor,
 };
 use crate::http::state::AppState;
-use crate::service::access::peer::Peer;
+use crate::service::access::peer::{Client, Peer};
 use axum::{Router, http::Request};
 use hyper::{
     body::Incoming,
@@ -76,7 +76,7 @@ impl Socket for UnixListener {
 /// A connection that is accepted.
 struct Accepted<I> {
     io: I,
-    peer: Peer,
+    client: Client,
     limits: RequestLimits,
     permit: OwnedSemaphorePermit,
     keep_alive: bool,
@@ -168,10 +168,11 @@ impl Server {
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let server = Arc::clone(self);
+        let client = Client { peer, certificate: None };
         let tls = tls.cloned();
         if let Ok(permit) = Arc::clone(&self.capacity.connections).try_acquire_owned() {
             connections.spawn(async move {
-                let accepted = Accepted { io, peer, limits: server.limits, permit, keep_alive: true };
+                let accepted = Accepted { io, client, limits: server.limits, permit, keep_alive: true };
                 server.begin_connection(&server.routes, server.fast_path.as_ref(), accepted, tls).await;
             });
             return;
@@ -197,7 +198,7 @@ impl Server {
             let serving = async {
                 // A connection that was closed returns its permit when its task ends.
                 if let Ok(permit) = Arc::clone(&server.capacity.overflow).acquire_owned().await {
-                    let accepted = Accepted { io, peer, limits, permit, keep_alive: false };
+                    let accepted = Accepted { io, client, limits, permit, keep_alive: false };
                     server.begin_connection(&server.overflow_routes, None, accepted, tls).await;
                 }
             };
@@ -217,15 +218,16 @@ impl Server {
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Some(tls) = tls else { return self.serve_connection(routes, fast_path, accepted).await };
-        let Accepted { io, peer, limits, permit, keep_alive } = accepted;
+        let Accepted { io, client, limits, permit, keep_alive } = accepted;
         let mut stop = self.stop.clone();
         let handshake = tokio::select! {
-            handshake = tls.accept(io, peer, limits.header_timeout) => handshake,
+            handshake = tls.accept(io, client.peer, limits.header_timeout) => handshake,
             // No request has begun.
             _ = stop.wait_for(|stop| *stop) => None,
         };
-        if let Some(io) = handshake {
-            self.serve_connection(routes, fast_path, Accepted { io, peer, limits, permit, keep_alive }).await;
+        if let Some((io, certificate)) = handshake {
+            let client = Client { certificate, ..client };
+            self.serve_connection(routes, fast_path, Accepted { io, client, limits, permit, keep_alive }).await;
         }
     }
 
@@ -234,16 +236,17 @@ impl Server {
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Accepted { io, peer, limits, permit, keep_alive } = accepted;
+        let Accepted { io, client, limits, permit, keep_alive } = accepted;
         let mut io = Connection::new(io, limits, permit);
         let mut stop = StopSignal::new(&self.stop);
         loop {
             if let Some(fast_path) = fast_path
-                && fast_path.serve(&mut io, peer, &mut stop).await == Ended::Closed
+                && fast_path.serve(&mut io, &client, &mut stop).await == Ended::Closed
             {
                 return;
             }
-            let by_routes = RoutedConnection { routes, limits, peer, keep_alive, returns: fast_path.is_some() };
+            let by_routes =
+                RoutedConnection { routes, limits, client: &client, keep_alive, returns: fast_path.is_some() };
             // Boxed: most connections need it seldom, and each would have its size.
             match Box::pin(self.serve_by_routes(by_routes, io, &mut stop)).await {
                 Some(returned) => io = returned,
@@ -263,14 +266,17 @@ impl Server {
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let RoutedConnection { routes, limits, peer, keep_alive, returns } = connection;
+        let RoutedConnection { routes, limits, client, keep_alive, returns } = connection;
         let in_flight = io.in_flight().clone();
         let routes = TowerToHyperService::new(routes.clone());
         let is_payment = AtomicBool::new(false);
         let service = service_fn(|request: Request<Incoming>| {
             is_payment.store(FastPath::is_payment(request.uri().path()), Ordering::Relaxed);
             let (mut request, guard) = in_flight::track_request(&in_flight, request);
-            request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(client.peer);
+            if let Some(certificate) = &client.certificate {
+                request.extensions_mut().insert(Arc::clone(certificate));
+            }
             let may_withhold = in_flight::may_withhold(&request);
             let response = routes.call(request);
             async move {
@@ -309,7 +315,7 @@ impl Server {
             }
             Some(ended) => {
                 if let Err(error) = ended {
-                    tracing::debug!(%error, ?peer, "a connection ended early");
+                    tracing::debug!(%error, peer = ?client.peer, "a connection ended early");
                 }
                 None
             }
@@ -321,7 +327,7 @@ impl Server {
 struct RoutedConnection<'r> {
     routes: &'r Router,
     limits: RequestLimits,
-    peer: Peer,
+    client: &'r Client,
     keep_alive: bool,
     /// Whether the fast path has the connection back after a payment.
     returns: bool,

@@ -1,7 +1,7 @@
 //! TLS of a listener. A reload replaces the certificate: new connections use the new one, and open ones stay.
 
 use crate::config::TlsFiles;
-use crate::http::server::peer::Peer;
+use crate::service::access::{client_certificate::ClientCertificate, peer::Peer};
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use std::{sync::Arc, time::Duration};
@@ -10,6 +10,9 @@ use tokio::{
     time::timeout,
 };
 use tokio_rustls::server::TlsStream;
+
+/// A connection after its handshake, and the certificate of its client.
+pub(crate) type AcceptedTls<I> = (Box<TlsStream<I>>, Option<Arc<ClientCertificate>>);
 
 /// Begins TLS on the connections of a listener.
 #[derive(Debug)]
@@ -29,15 +32,19 @@ impl TlsAcceptor {
         self.0.store(Arc::clone(files.server()));
     }
 
-    /// Does the handshake; `None`: it failed, or took longer than `time_max`.
-    pub(crate) async fn accept<I>(&self, io: I, peer: Peer, time_max: Duration) -> Option<Box<TlsStream<I>>>
+    /// Does the handshake, and reads the certificate of the client; `None`: it failed, or took longer than `time_max`.
+    pub(crate) async fn accept<I>(&self, io: I, peer: Peer, time_max: Duration) -> Option<AcceptedTls<I>>
     where
         I: AsyncRead + AsyncWrite + Unpin,
     {
         let acceptor = tokio_rustls::TlsAcceptor::from(self.0.load_full());
         // Boxed: a connection needs it once, and would have its size for its whole life.
         let (reason, error) = match timeout(time_max, Box::pin(acceptor.accept(io))).await {
-            Ok(Ok(stream)) => return Some(Box::new(stream)),
+            Ok(Ok(stream)) => {
+                let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+                let certificate = shown.map(|certificate| Arc::new(ClientCertificate::of(certificate)));
+                return Some((Box::new(stream), certificate));
+            }
             Ok(Err(error)) => ("failed", error.to_string()),
             Err(_) => ("timeout", format!("it took longer than {} s", time_max.as_secs())),
         };

@@ -1,9 +1,11 @@
-//! Access tokens: what each may do, and the table of all. A reload replaces the table while requests are in progress.
+//! Access tokens and certificates of clients: what each may do, and the table of all. A reload replaces the table while
+//! requests are in progress.
 
+use crate::service::access::client_certificate::{ClientCertificate, common_name_digest};
 use crate::service::access::rate_limit::RateLimit;
 use crate::service::error::ServiceError;
 use crate::{
-    config::{self, Credential},
+    config::{self, Auth, CertificateRole, Credential},
     domain::{
         customer::instrument_blocks::MerchantScope,
         vocabulary::{names::Name, time::Millis},
@@ -36,14 +38,14 @@ impl Role {
     }
 }
 
-/// One token. Its text is not kept, only its digest.
+/// One token, whose text is not kept, only its digest; or one certificate of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessToken {
     /// What it may do.
     pub role: Role,
     /// Its name in histories and in the log.
     pub name: Name,
-    /// SHA-256 of the token.
+    /// SHA-256 of the token, or the digest of the common name.
     pub digest: [u8; 32],
     /// The merchants that it is for; `None`: all.
     pub merchants: Option<Vec<String>>,
@@ -51,19 +53,51 @@ pub struct AccessToken {
     pub expires: Option<Millis>,
     /// How many requests it may send; `None`: any number.
     pub(crate) limit: Option<RateLimit>,
+    /// When the certificate of an admitted request expires; `None`: the request has a token. The entries of the table have
+    /// none: each client has its own certificate.
+    pub certificate_ends: Option<Millis>,
 }
 
 impl From<&Credential> for AccessToken {
     fn from(Credential { token, digest }: &Credential) -> Self {
-        let role = match token.role {
-            config::Role::Gateway => Role::Gateway,
-            config::Role::Operator => Role::Operator,
-            config::Role::Viewer => Role::Viewer,
-        };
-        let merchants = token.merchants.as_ref().map(|listed| listed.iter().map(ToString::to_string).collect());
-        let limit = token.rate.map(RateLimit::new);
-        Self { role, name: token.name, digest: *digest, merchants, expires: token.expires, limit }
+        Self {
+            role: token.role.into(),
+            name: token.name,
+            digest: *digest,
+            merchants: token.merchants.as_deref().map(ids),
+            expires: token.expires,
+            limit: token.rate.map(RateLimit::new),
+            certificate_ends: None,
+        }
     }
+}
+
+impl From<&CertificateRole> for AccessToken {
+    fn from(CertificateRole { common_name, role, merchants }: &CertificateRole) -> Self {
+        Self {
+            role: (*role).into(),
+            name: *common_name,
+            digest: common_name_digest(common_name.as_str()),
+            merchants: merchants.as_deref().map(ids),
+            expires: None,
+            limit: None,
+            certificate_ends: None,
+        }
+    }
+}
+
+impl From<config::Role> for Role {
+    fn from(role: config::Role) -> Self {
+        match role {
+            config::Role::Gateway => Self::Gateway,
+            config::Role::Operator => Self::Operator,
+            config::Role::Viewer => Self::Viewer,
+        }
+    }
+}
+
+fn ids(merchants: &[Name]) -> Vec<String> {
+    merchants.iter().map(ToString::to_string).collect()
 }
 
 impl AccessToken {
@@ -114,6 +148,10 @@ pub(crate) enum TokenError {
     Unknown,
     /// The token has expired.
     Expired,
+    /// No token was sent, and the common name of the certificate is not configured.
+    UnknownCertificate,
+    /// No token was sent, and the certificate has expired since its handshake.
+    ExpiredCertificate,
 }
 
 impl TokenError {
@@ -124,6 +162,8 @@ impl TokenError {
             Self::Malformed => "malformed",
             Self::Unknown => "unknown",
             Self::Expired => "expired",
+            Self::UnknownCertificate => "certificate",
+            Self::ExpiredCertificate => "certificate_expired",
         }
     }
 }
@@ -133,6 +173,8 @@ impl From<TokenError> for ServiceError {
         match rejected {
             TokenError::Missing | TokenError::Malformed | TokenError::Unknown => Self::unauthorized(),
             TokenError::Expired => Self::token_expired(),
+            TokenError::UnknownCertificate => Self::unknown_certificate(),
+            TokenError::ExpiredCertificate => Self::certificate_expired(),
         }
     }
 }
@@ -145,7 +187,7 @@ struct TokenTable {
     is_open: bool,
 }
 
-/// All tokens. Without tokens every caller may do everything, and the daemon listens on loopback only.
+/// All tokens and certificates. Without any, every caller may do everything, and the daemon listens on loopback only.
 ///
 /// A daemon that had a token never becomes open again while it runs: without its last token it refuses every request.
 #[derive(Debug)]
@@ -154,23 +196,22 @@ pub struct AccessTokens(ArcSwap<TokenTable>);
 impl AccessTokens {
     /// The tokens of a start.
     #[must_use]
-    pub fn new(credentials: &[Credential]) -> Self {
-        let tokens: Vec<Arc<AccessToken>> = credentials.iter().map(|sent| Arc::new(AccessToken::from(sent))).collect();
+    pub fn new(credentials: &[Credential], auth: &Auth) -> Self {
+        let tokens: Vec<Arc<AccessToken>> = entries(credentials, auth).map(Arc::new).collect();
         let is_open = tokens.is_empty();
         Self(ArcSwap::from_pointee(TokenTable { tokens, is_open }))
     }
 
     /// Replaces all tokens. The change applies to the next request, and to requests whose body is still being sent.
-    pub fn replace(&self, credentials: &[Credential]) {
+    pub fn replace(&self, credentials: &[Credential], auth: &Auth) {
         let old = self.0.load();
-        let token = |sent: &Credential| {
-            let mut token = AccessToken::from(sent);
+        let continued = |mut token: AccessToken| {
             // The same limit continues to count where it was.
             let known = old.tokens.iter().find(|known| known.name == token.name && known.limit == token.limit);
             token.limit = known.map_or(token.limit.take(), |known| known.limit.clone());
             Arc::new(token)
         };
-        let tokens: Vec<Arc<AccessToken>> = credentials.iter().map(token).collect();
+        let tokens: Vec<Arc<AccessToken>> = entries(credentials, auth).map(continued).collect();
         let is_open = old.is_open && tokens.is_empty();
         self.0.store(Arc::new(TokenTable { tokens, is_open }));
     }
@@ -186,7 +227,20 @@ impl AccessTokens {
         self.of_digest(&Sha256::digest(token.as_bytes()).into(), now)
     }
 
-    /// The token of a token's digest.
+    /// The entry of a certificate; `now` is the wall clock.
+    pub(crate) fn of_certificate(
+        &self,
+        certificate: &ClientCertificate,
+        now: Millis,
+    ) -> Result<Arc<AccessToken>, TokenError> {
+        if certificate.ends <= now {
+            return Err(TokenError::ExpiredCertificate);
+        }
+        let digest = certificate.digest.ok_or(TokenError::UnknownCertificate)?;
+        self.of_digest(&digest, now).map_err(|_| TokenError::UnknownCertificate)
+    }
+
+    /// The entry of a token's digest, or of that of a common name.
     fn of_digest(&self, digest: &[u8; 32], now: Millis) -> Result<Arc<AccessToken>, TokenError> {
         let table = self.0.load();
         // Every digest is compared completely, so that the duration reveals nothing.
@@ -208,6 +262,9 @@ impl AccessTokens {
         now: Millis,
     ) -> Result<Option<Arc<AccessToken>>, TokenError> {
         match token {
+            Some(token) if token.certificate_ends.is_some_and(|ends| ends <= now) => {
+                Err(TokenError::ExpiredCertificate)
+            }
             Some(token) => self.of_digest(&token.digest, now).map(Some),
             None if self.is_open() => Ok(None),
             None => Err(TokenError::Missing),
@@ -241,6 +298,10 @@ impl AccessTokens {
     }
 }
 
+fn entries(credentials: &[Credential], auth: &Auth) -> impl Iterator<Item = AccessToken> {
+    credentials.iter().map(AccessToken::from).chain(auth.certificates.iter().map(AccessToken::from))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,8 +316,10 @@ mod tests {
 
     #[test]
     fn a_token_expires_at_its_millisecond_and_is_found_by_its_own_text_only() {
-        let access =
-            AccessTokens::new(&[credential("a", "text a", Some(Millis(1_000))), credential("b", "text b", None)]);
+        let access = AccessTokens::new(
+            &[credential("a", "text a", Some(Millis(1_000))), credential("b", "text b", None)],
+            &Auth::default(),
+        );
         let name = |text, now| access.of_text(text, Millis(now)).map(|grant| grant.name.to_string());
         assert_eq!(name("text a", 999), Ok("a".to_owned()));
         assert_eq!(name("text a", 1_000), Err(TokenError::Expired));
@@ -270,7 +333,7 @@ mod tests {
         for limited in [&mut some, &mut other] {
             limited.token.merchants = Some(vec![Name::parse("m").unwrap()]);
         }
-        let access = AccessTokens::new(&[some, other, credential("all", "all", None)]);
+        let access = AccessTokens::new(&[some, other, credential("all", "all", None)], &Auth::default());
         let caller = |text| access.of_text(text, Millis(0)).unwrap();
         let shows = |caller: Option<&AccessToken>, name| access.shows_name(caller, Name::parse(name).unwrap());
         for (name, by_some) in [("some", true), ("other", true), ("all", false), ("removed", true)] {
@@ -281,9 +344,10 @@ mod tests {
 
     #[test]
     fn a_replaced_token_is_refused_for_requests_that_were_admitted_before() {
-        let access = AccessTokens::new(&[credential("a", "text a", None), credential("b", "text b", None)]);
+        let access =
+            AccessTokens::new(&[credential("a", "text a", None), credential("b", "text b", None)], &Auth::default());
         let (a, now) = (access.of_text("text a", Millis(0)).unwrap(), Millis(0));
-        access.replace(&[credential("a", "another text", None), credential("c", "text c", None)]);
+        access.replace(&[credential("a", "another text", None), credential("c", "text c", None)], &Auth::default());
         assert_eq!(access.current(Some(&a), now), Err(TokenError::Unknown));
         assert_eq!(access.current(None, now), Err(TokenError::Missing));
     }
@@ -308,13 +372,37 @@ mod tests {
 
     #[test]
     fn a_daemon_that_had_a_token_does_not_become_open() {
-        let access = AccessTokens::new(&[]);
+        let access = AccessTokens::new(&[], &Auth::default());
         assert!(access.is_open() && access.current(None, Millis(0)) == Ok(None));
-        access.replace(&[]);
+        access.replace(&[], &Auth::default());
         assert!(access.is_open());
-        access.replace(&[credential("a", "text a", None)]);
-        access.replace(&[]);
+        access.replace(&[credential("a", "text a", None)], &Auth::default());
+        access.replace(&[], &Auth::default());
         assert!(!access.is_open());
         assert_eq!(access.of_text("text a", Millis(0)), Err(TokenError::Unknown));
+    }
+
+    #[test]
+    fn a_certificate_is_found_by_its_common_name_until_it_expires_and_a_token_of_that_text_is_not() {
+        let row =
+            CertificateRole { common_name: Name::parse("till").unwrap(), role: config::Role::Viewer, merchants: None };
+        let auth = Auth { certificates: vec![row], ..Auth::default() };
+        let access = AccessTokens::new(&[], &auth);
+        assert!(!access.is_open());
+        let certificate = |name: &str| ClientCertificate { digest: Some(common_name_digest(name)), ends: Millis(10) };
+        let found = |certificate: &ClientCertificate, now| access.of_certificate(certificate, Millis(now));
+        let till = found(&certificate("till"), 9).unwrap();
+        assert_eq!((till.name.as_str(), till.role), ("till", Role::Viewer));
+        assert_eq!(found(&certificate("till"), 10), Err(TokenError::ExpiredCertificate));
+        assert_eq!(found(&certificate("other"), 9), Err(TokenError::UnknownCertificate));
+        let nobody = ClientCertificate { digest: None, ends: Millis(10) };
+        assert_eq!(found(&nobody, 9), Err(TokenError::UnknownCertificate));
+        assert_eq!(access.of_text("till", Millis(9)), Err(TokenError::Unknown));
+        let admitted = AccessToken { certificate_ends: Some(Millis(10)), ..(*till).clone() };
+        assert_eq!(access.current(Some(&admitted), Millis(9)), Ok(Some(till)));
+        assert_eq!(access.current(Some(&admitted), Millis(10)), Err(TokenError::ExpiredCertificate));
+        access.replace(&[], &Auth::default());
+        assert_eq!(access.current(Some(&admitted), Millis(9)), Err(TokenError::Unknown));
+        assert!(!access.is_open(), "a daemon that had a certificate does not become open");
     }
 }

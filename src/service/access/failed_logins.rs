@@ -84,7 +84,7 @@ impl FailedLogins {
     pub(crate) async fn delay(&self, peer: Peer, error: TokenError) {
         self.record(peer, error.word());
         // A request without a token guesses none.
-        if error == TokenError::Missing {
+        if matches!(error, TokenError::Missing | TokenError::UnknownCertificate | TokenError::ExpiredCertificate) {
             return;
         }
         let failed = self.addresses.lock().count(peer.without_port(), Instant::now());
@@ -120,6 +120,8 @@ fn words(reason: &str) -> &str {
         "malformed" => "its Authorization header is no bearer token",
         "unknown" => "its token is not configured",
         "expired" => "its token has expired",
+        "certificate" => "it sent no token, and the common name of its certificate is not configured",
+        "certificate_expired" => "it sent no token, and its certificate has expired since the handshake",
         "host" => "its Host is no name of this machine",
         "origin" => "a browser sent it from a page of another site",
         other => other,

@@ -1,9 +1,19 @@
 //! Where a connection comes from.
 
+use crate::service::access::client_certificate::ClientCertificate;
 use std::{
     fmt,
     net::{Ipv6Addr, SocketAddr},
+    sync::Arc,
 };
+
+/// The client of a connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    pub(crate) peer: Peer,
+    /// The verified certificate that it has shown in its TLS handshake; in the extensions of each of its requests.
+    pub(crate) certificate: Option<Arc<ClientCertificate>>,
+}
 
 /// The other end of a connection, in the extensions of each of its requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -39,6 +39,7 @@ pub(super) fn describe(configuration: ComparedConfiguration<'_>, has_texts: bool
             single("tls", settings::tls_files(settings.http.tls.as_ref(), certificate_end)),
             single("log", settings::log_level(&settings.log)),
             ItemList { name: "tokens", items: tokens::tokens(&settings.auth, credentials) },
+            ItemList { name: "certificates", items: tokens::certificates(&settings.auth) },
             single("rates", rates::rates(rates)),
             ItemList { name: "merchants", items: merchants },
         ],

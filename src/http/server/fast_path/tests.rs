@@ -4,7 +4,8 @@
 use super::*;
 use crate::{
     clock::Source,
-    config::{self, Credential},
+    config::{self, Auth, CertificateRole, Credential, Role},
+    domain::vocabulary::{names::Name, time::Millis},
     http::{
         operations::tests::{credentials, state_with},
         router::{overflow_routes, routes},
@@ -14,6 +15,7 @@ use crate::{
             listen::{Routes, Server, Socket},
         },
     },
+    service::access::client_certificate::{ClientCertificate, common_name_digest},
 };
 use std::time::Duration;
 use tokio::{
@@ -27,6 +29,7 @@ const LIMITS: RequestLimits = RequestLimits {
     body_timeout: Duration::from_secs(30),
 };
 const PEER: Peer = Peer::Unknown;
+const ANYBODY: Client = Client { peer: PEER, certificate: None };
 
 struct Pipes(Mutex<mpsc::Receiver<DuplexStream>>);
 
@@ -63,15 +66,15 @@ impl Daemon {
         Self { state, connect, stop }
     }
 
-    async fn connect(&self) -> Client {
+    async fn connect(&self) -> TestClient {
         let (io, theirs) = tokio::io::duplex(64 * 1024);
         self.connect.send(theirs).await.unwrap();
-        Client { io, received: Vec::new() }
+        TestClient { io, received: Vec::new() }
     }
 }
 
 /// A connection to a daemon, and what was received and not read.
-struct Client {
+struct TestClient {
     io: DuplexStream,
     received: Vec<u8>,
 }
@@ -84,7 +87,7 @@ fn without_made_id(line: &str) -> &str {
     if is_made { "x-request-id" } else { line }
 }
 
-impl Client {
+impl TestClient {
     /// Reads one answer, or what comes before the end of the connection. The date and a made request id are replaced.
     async fn read_answer(&mut self) -> String {
         loop {
@@ -120,7 +123,7 @@ impl Client {
 }
 
 /// The same request to both daemons, on new connections or on those of the request before; the answer of both.
-async fn exchange(daemons: &[Daemon; 2], clients: &mut Vec<Client>, request: &[&[u8]]) -> String {
+async fn exchange(daemons: &[Daemon; 2], clients: &mut Vec<TestClient>, request: &[&[u8]]) -> String {
     if clients.is_empty() {
         for daemon in daemons {
             clients.push(daemon.connect().await);
@@ -217,7 +220,7 @@ async fn every_payment_gets_the_same_bytes_both_ways() {
     for (path, body, status) in payments() {
         let request = post(&path, "content-type: application/json\r\n", &body);
         // Without tokens every caller is staff, and a check of staff goes to the routes.
-        let is_taken = matches!(fast_path.receive(request.as_bytes(), PEER), Received::Payment(_));
+        let is_taken = matches!(fast_path.receive(request.as_bytes(), &ANYBODY), Received::Payment(_));
         assert_eq!(is_taken, !path.ends_with("/decisions"), "{request}");
         let answer = exchange(&daemons, &mut clients, &[request.as_bytes()]).await;
         let answered: u16 = answer.split(' ').nth(1).unwrap().parse().unwrap();
@@ -297,7 +300,7 @@ async fn a_request_of_another_form_is_answered_by_the_routes() {
         (head(&plain, &format!("content-length: {}\r\n", long.len())) + &long, false),
         (head(&plain, &"x: y\r\n".repeat(HEADERS_MAX)), false),
     ] {
-        assert!(matches!(fast_path.receive(request.as_bytes(), PEER), Received::Other), "{request}");
+        assert!(matches!(fast_path.receive(request.as_bytes(), &ANYBODY), Received::Other), "{request}");
         let mut clients = Vec::new();
         // Before and after it the connection answers payments.
         let before = post(RESERVE, "", &body);
@@ -334,10 +337,43 @@ async fn a_caller_without_the_right_token_is_refused_by_the_routes() {
         ("authorization: Bearer operator\r\norigin: http://evil.example\r\n", 200),
     ] {
         let request = post(RESERVE, headers, &payment("a1", "1.00", ""));
-        let is_fast = matches!(fast_path.receive(request.as_bytes(), PEER), Received::Payment(_));
+        let is_fast = matches!(fast_path.receive(request.as_bytes(), &ANYBODY), Received::Payment(_));
         assert_eq!(is_fast, status == 200 && !headers.contains("origin"), "{headers}");
         let answer = exchange(&daemons, &mut Vec::new(), &[request.as_bytes()]).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{headers}: {answer}");
+    }
+}
+
+#[test]
+fn a_certificate_is_admitted_as_its_entry_says_and_a_token_that_is_sent_decides() {
+    let daemon = state_with(&credentials(), Source::Requests);
+    let entry = |common_name: &str, role, merchants: Option<&str>| CertificateRole {
+        common_name: Name::parse(common_name).unwrap(),
+        role,
+        merchants: merchants.map(|id| vec![Name::parse(id).unwrap()]),
+    };
+    let certificates = vec![
+        entry("till", Role::Gateway, Some("acme")),
+        entry("globex till", Role::Gateway, Some("globex")),
+        entry("reader", Role::Viewer, None),
+    ];
+    daemon.access.replace(&credentials(), &Auth { certificates, ..Auth::default() });
+    let fast_path = FastPath::new(daemon);
+    for (common_name, ends, headers, is_admitted) in [
+        ("till", i64::MAX, "", true),
+        ("till", 0, "", false),
+        ("globex till", i64::MAX, "", false),
+        ("reader", i64::MAX, "", false),
+        ("unknown", i64::MAX, "", false),
+        ("unknown", i64::MAX, "authorization: Bearer gateway\r\n", true),
+        ("till", i64::MAX, "authorization: Bearer unknown\r\n", false),
+        ("till", i64::MAX, "authorization: Bearer viewer\r\n", false),
+    ] {
+        let certificate = ClientCertificate { digest: Some(common_name_digest(common_name)), ends: Millis(ends) };
+        let client = Client { peer: PEER, certificate: Some(Arc::new(certificate)) };
+        let request = post(RESERVE, headers, &payment("a1", "1.00", ""));
+        let is_fast = matches!(fast_path.receive(request.as_bytes(), &client), Received::Payment(_));
+        assert_eq!(is_fast, is_admitted, "{common_name} until {ends} with {headers:?}");
     }
 }
 
