@@ -1,5 +1,6 @@
 //! The command line: one file a command. This file lists them.
 
+mod backtest;
 mod backup;
 mod bench;
 mod check;
@@ -61,6 +62,11 @@ enum Command {
         after_help = "Example:\n  levelgate replay --config config operations.ndjson --out answers.ndjson\n\nEach line is an operation as in POST /v1/batch, with the time in `at`. An invalid line is answered with its problem."
     )]
     Replay(replay::Options),
+    /// Replay the history of a data folder under another configuration, and print which decisions change
+    #[command(
+        after_help = "Examples:\n  levelgate backtest --config new-config --data data\n  levelgate backtest --config new-config --data data --from 2026-11-01 --to 2026-11-30 --list changes.csv\n  levelgate backtest --config new-config --data data --format json\n\nThe folder is only read. See \"What would have happened\" in `levelgate help operations`.\nExit status: 0 printed, also where decisions change, 1 the folder or the configuration cannot be used."
+    )]
+    Backtest(backtest::Options),
     /// Make a running daemon write a snapshot now
     #[command(after_help = "Example:\n  levelgate snapshot --url http://127.0.0.1:7400 --token-file operator.token")]
     Snapshot(support::daemon_client::DaemonAddress),
@@ -138,6 +144,7 @@ pub fn run() -> ExitCode {
         Command::Init(options) => init::run(&options),
         Command::Check(options) => Ok(check::run(&options)),
         Command::Replay(options) => replay::run(&options),
+        Command::Backtest(options) => backtest::run(&options),
         Command::Snapshot(daemon) => snapshot::run(&daemon),
         Command::Reload(daemon) => reload::run(&daemon),
         Command::TakeOver(daemon) => take_over::run(&daemon),

@@ -7,6 +7,7 @@
 //! An answer carries the LSN that it depends on. The caller waits until the journal has committed that record before it
 //! sends the answer.
 
+mod backtest;
 mod customers;
 mod index;
 mod maintenance;
@@ -16,6 +17,10 @@ mod recovery;
 mod replication;
 mod state;
 
+pub use crate::ledger::backtest::replayed::{
+    DeniedPayment, RefusedApproval, Replayed, ReplayedDecision, VisitReplayed,
+};
+pub use crate::ledger::backtest::shadow_ledger::ShadowLedger;
 pub use crate::ledger::customers::erase::EraseError;
 pub use crate::ledger::customers::registration::{RegisteredCustomer, Registration, RegistrationOutcome};
 pub use crate::ledger::customers::signals::{SentSignal, SignalledCustomer};

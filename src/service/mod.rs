@@ -1,6 +1,7 @@
 //! What a caller can ask for, once for HTTP, the command line, replay and the console. It knows no HTTP.
 
 pub(crate) mod access;
+pub mod backtest;
 pub mod bulk_change;
 pub(crate) mod clock;
 pub mod commit;

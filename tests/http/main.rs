@@ -10,6 +10,7 @@ mod archive;
 mod archive_loss;
 mod attribute_forms;
 mod audit;
+mod backtest;
 mod batch;
 mod block_origins;
 mod card_numbers;

@@ -8,6 +8,7 @@
 #![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "numbers of a test are small")]
 #![allow(missing_docs, unreachable_pub, reason = "nothing outside of this program sees the model")]
 
+mod backtest;
 mod fact_order;
 mod past_faults;
 mod replay;

@@ -25,7 +25,9 @@ pub use crate::daemon::data_folder::folder::DataFolder;
 pub(crate) use crate::daemon::data_folder::import_mark::refuse_unfinished_import;
 pub use crate::daemon::data_folder::open::{OpenedFolder, open};
 pub(crate) use crate::daemon::data_folder::open::{open_for_import, open_with};
-pub(crate) use crate::daemon::data_folder::read_only::{RecordedFolder, read_configuration, read_folder};
+pub(crate) use crate::daemon::data_folder::read_only::{
+    ReadHistory, RecordedFolder, read_configuration, read_folder, read_history,
+};
 pub use crate::daemon::data_folder::recover::{ArchiveLosses, recover};
 pub(crate) use crate::daemon::data_folder::snapshot_files::{SNAPSHOTS, verify_snapshot};
 pub(crate) use crate::daemon::data_folder::snapshots::{is_no_space, write_state};

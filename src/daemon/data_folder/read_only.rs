@@ -2,20 +2,20 @@
 //! daemon may serve the folder.
 
 use crate::{
-    config::{PriorConfiguration, Settings},
+    config::{Loaded, PriorConfiguration, Settings},
     daemon::{
         data_folder::{
-            configuration_file::{ConfigurationFileError, read},
+            configuration_file::{ConfigurationFileError, read, recorded_state},
             parts::check_parts,
             start_check::load_folder,
         },
         memory_ledger::ledger_bounds,
     },
     domain::vocabulary::time::Millis,
-    ledger::{DefaultCountries, Ledger, LedgerStorage},
+    ledger::{DefaultCountries, Ledger, LedgerStorage, ShadowLedger},
     storage::{
         fs::{Store, disk::Disk},
-        journal::{Instance, Journal},
+        journal::{History, Instance, Journal, Lsn},
     },
 };
 use anyhow::Context;
@@ -53,6 +53,51 @@ pub(crate) fn read_folder(
     };
     let (ledger, newest_time) = loaded.state.finish(ledger_bounds(settings), storage);
     Ok(RecordedFolder { ledger, newest_time, prior })
+}
+
+/// A history that can be replayed, and the empty ledger to replay it in.
+pub(crate) struct ReadHistory {
+    /// The records.
+    pub(crate) history: History,
+    /// The empty ledger.
+    pub(crate) shadow: ShadowLedger,
+}
+
+/// Opens the history of a folder, to replay it under other settings. It needs as much memory as a start, to check the folder
+/// and to read what is known at its end.
+///
+/// # Errors
+/// A start would be refused, for this reason; records in the middle are lost; or the files give a currency of recorded amounts
+/// other minor units.
+pub(crate) fn read_history(path: &Path, files: &Loaded) -> anyhow::Result<ReadHistory> {
+    let in_folder = || format!("the data folder {}", path.display());
+    let store: Arc<dyn Store> = Arc::new(Disk::open_unlocked(path));
+    let loaded = load_folder(&store).with_context(in_folder)?;
+    let prior = read(&*store, Some(loaded.instance.id)).with_context(in_folder)?;
+    let history = History::open(Arc::clone(&store), loaded.instance.id, loaded.verdict.last)
+        .map_err(anyhow::Error::from)
+        .with_context(in_folder)?;
+    let limits = ledger_bounds(&files.settings);
+    let (keys, secret) = (Arc::clone(&loaded.keys), loaded.instance.secret);
+    let storage =
+        || LedgerStorage { journal: Arc::new(Journal::in_memory()), keys: Arc::clone(&keys), archive: None, secret };
+    let shadow_storage = storage();
+    let (last, _) = loaded.state.finish(limits, storage());
+    if let Some(prior) = prior {
+        let currencies = &files.rules.currencies;
+        let known = recorded_state(&last).currencies;
+        let changed = prior
+            .configured_minor_units
+            .iter()
+            .find(|(currency, units)| known.contains(currency) && currencies.minor_units(**currency) != Some(**units));
+        if let Some((currency, units)) = changed {
+            anyhow::bail!(
+                "amounts in {currency} are recorded with {units} minor units, and the configuration has others:                  set them in [currencies]"
+            );
+        }
+    }
+    let shadow = ShadowLedger::new(limits, shadow_storage, &files.rules, &last, history.first() > Lsn(1));
+    Ok(ReadHistory { history, shadow })
 }
 
 /// What a folder remembers of the configuration in force, without loading its state; `None`: there is no folder, or it

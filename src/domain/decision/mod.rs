@@ -9,5 +9,6 @@ pub mod level_choice;
 pub mod method_settings;
 pub mod opening;
 pub mod payment;
+pub mod recorded_payment;
 pub mod sandbox;
 pub mod usage_meter;

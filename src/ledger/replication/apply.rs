@@ -82,17 +82,7 @@ impl Ledger {
     /// See [`ReplicatedError`].
     pub fn apply_replicated(&self, records: &[Record<'_>]) -> Result<Replicated, ReplicatedError> {
         let step = self.decode_records(records)?;
-        let mut effects = RecordEffects::default();
-        if step.iter().any(DecodedRecord::changes_all) {
-            let _no_snapshot = self.snapshot_lock.lock();
-            let _exclusive = self.rename_lock.write();
-            self.apply_step(&step, true, &mut effects)?;
-            // Cached transactions contain the old names and times.
-            self.id_stripes.for_each(|stripe| stripe.cached = None);
-        } else {
-            let _guard = self.block_renames();
-            self.apply_step(&step, false, &mut effects)?;
-        }
+        let effects = self.apply_decoded_step(&step)?;
         let mut replicated = Replicated { newest_time: effects.newest_time, ..Replicated::default() };
         step.iter().flat_map(DecodedRecord::global_events).for_each(|event| self.follow(event, &mut replicated));
         // Only a ledger that follows a primary counts them.
@@ -101,6 +91,28 @@ impl Ledger {
             let _unchanged = self.replicated.fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
         }
         Ok(replicated)
+    }
+
+    /// Applies the decoded records of one step under the locks that it needs.
+    ///
+    /// # Errors
+    /// See [`ReplicatedError`].
+    pub(in crate::ledger) fn apply_decoded_step(
+        &self,
+        step: &[DecodedRecord<'_>],
+    ) -> Result<RecordEffects, ReplicatedError> {
+        let mut effects = RecordEffects::default();
+        if step.iter().any(DecodedRecord::changes_all) {
+            let _no_snapshot = self.snapshot_lock.lock();
+            let _exclusive = self.rename_lock.write();
+            self.apply_step(step, true, &mut effects)?;
+            // Cached transactions contain the old names and times.
+            self.id_stripes.for_each(|stripe| stripe.cached = None);
+        } else {
+            let _guard = self.block_renames();
+            self.apply_step(step, false, &mut effects)?;
+        }
+        Ok(effects)
     }
 
     fn apply_step(

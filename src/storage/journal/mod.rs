@@ -43,6 +43,7 @@ mod background;
 mod follow;
 pub(in crate::storage) mod format;
 mod group_commit;
+mod history;
 pub(in crate::storage) mod log;
 pub(in crate::storage) mod model;
 mod presence;
@@ -67,6 +68,7 @@ pub use crate::{
                 segment_head::{HeadFlaw, SegmentHead},
                 segment_reader, synced_file,
             },
+            history::{History, HistoryError},
             log::Journal,
             model::{
                 companion::Companion,
