@@ -80,7 +80,15 @@ mod tests {
 
     fn token() -> Arc<AccessToken> {
         let name = Name::parse("vera").unwrap();
-        Arc::new(AccessToken { role: Role::Viewer, name, digest: [7; 32], merchants: None, expires: None })
+        Arc::new(AccessToken {
+            role: Role::Viewer,
+            name,
+            digest: [7; 32],
+            merchants: None,
+            expires: None,
+            limit: None,
+            certificate_ends: None,
+        })
     }
 
     #[test]

@@ -86,9 +86,11 @@ pub(super) async fn begin(sent: &SignInRequest<'_>, form: &[(String, String)]) -
             parts.failed_logins.delay(sent.peer, rejected).await;
             let detail = match rejected {
                 TokenError::Expired => "this token has expired; ask the people who run the daemon for another one",
-                TokenError::Missing | TokenError::Malformed | TokenError::Unknown => {
-                    "this is not a token of this daemon; check that it is complete"
-                }
+                TokenError::Missing
+                | TokenError::Malformed
+                | TokenError::Unknown
+                | TokenError::UnknownCertificate
+                | TokenError::ExpiredCertificate => "this is not a token of this daemon; check that it is complete",
             };
             let error = ServiceError { detail: detail.to_owned(), ..ServiceError::from(rejected) };
             return answer(sent, status_of(error.kind), form_markup(wanted, Some(&error)));

@@ -2,7 +2,7 @@
 
 use crate::{
     clock::{Clock, Source},
-    config::{self, Credential, Token},
+    config::{self, Auth, Credential, Token},
     console::{
         Console, ConsoleParts,
         page_table::{Handler, PAGES, PageMethod, PageRole, PageRow},
@@ -47,7 +47,8 @@ const TOKENS: [(&str, config::Role, Option<&str>); 5] = [
 fn credentials() -> Vec<Credential> {
     let credential = |(text, role, merchant): (&str, config::Role, Option<&str>)| {
         let merchants = merchant.map(|id| vec![Name::parse(id).unwrap()]);
-        let token = Token { name: Name::parse(text).unwrap(), role, token_file: "t".into(), merchants, expires: None };
+        let name = Name::parse(text).unwrap();
+        let token = Token { name, role, token_file: "t".into(), merchants, expires: None, rate: None };
         Credential { token, digest: Sha256::digest(text.as_bytes()).into() }
     };
     TOKENS.into_iter().map(credential).collect()
@@ -76,7 +77,7 @@ fn console() -> Arc<Console> {
     }
     Console::new(ConsoleParts {
         payments,
-        access: Arc::new(AccessTokens::new(&credentials())),
+        access: Arc::new(AccessTokens::new(&credentials(), &Auth::default())),
         failed_logins: Arc::default(),
         jobs: Arc::new(Jobs::new(Arc::new(JobStore::in_memory()), JobsOnDisk::default()).unwrap()),
         secure_cookie: false,
@@ -239,9 +240,9 @@ async fn a_session_ends_with_its_token() {
     assert_eq!(get().await, 200);
     let without: Vec<Credential> =
         credentials().into_iter().filter(|sent| sent.token.name.as_str() != "viewer").collect();
-    parts.access.replace(&without);
+    parts.access.replace(&without, &Auth::default());
     assert_eq!(get().await, 303, "a reload without the token ends the session");
-    parts.access.replace(&credentials());
+    parts.access.replace(&credentials(), &Auth::default());
     assert_eq!(get().await, 303, "and it stays ended");
 }
 

@@ -15,7 +15,7 @@ enum MetricType {
 }
 
 /// Name, type and meaning of every metric, by name.
-const METRICS: [(&str, MetricType, &str); 81] = [
+const METRICS: [(&str, MetricType, &str); 82] = [
     ("levelgate_accept_errors_total", Counter, "Errors of the system when it accepted a connection"),
     ("levelgate_answer_seconds", Histogram, "Time to answer one call of the hot path; buckets from 1 µs to 100 ms"),
     ("levelgate_archive_index_rebuilds_total", Counter, "Rebuilds of index.redb"),

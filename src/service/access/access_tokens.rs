@@ -359,14 +359,14 @@ mod tests {
             limited.token.rate = Some(config::RequestRate { per_second: 1, burst });
             limited
         };
-        let access = AccessTokens::new(&[limited(1)]);
+        let access = AccessTokens::new(&[limited(1)], &Auth::default());
         let take = || access.of_text("text a", Millis(0)).unwrap().take_request(|| 5);
         assert_eq!((take(), take()), (Ok(()), Err(1_000_000_000)));
-        access.replace(&[limited(1)]);
+        access.replace(&[limited(1)], &Auth::default());
         assert_eq!(take(), Err(1_000_000_000), "the same limit");
-        access.replace(&[limited(2)]);
+        access.replace(&[limited(2)], &Auth::default());
         assert_eq!((take(), take(), take()), (Ok(()), Ok(()), Err(1_000_000_000)), "another burst");
-        access.replace(&[credential("a", "text a", None)]);
+        access.replace(&[credential("a", "text a", None)], &Auth::default());
         assert!((0..1_000).all(|_| take().is_ok()), "no limit");
     }
 

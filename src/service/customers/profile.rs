@@ -84,7 +84,7 @@ impl CustomerService<'_> {
         let actor = Actor { author: self.author, now: self.now()? };
         let (merchant, update) = (self.merchant, &request.update);
         let amendment = Amendment { merchant, customer_id, update, actor, is_trial: true };
-        Ok(self.service.ledger.amend(&amendment)?.0)
+        Ok(!self.service.ledger.amend(&amendment)?.0.is_empty())
     }
 
     /// Requests the deletion of a customer.
