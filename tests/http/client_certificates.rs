@@ -118,12 +118,15 @@ fn a_reload_changes_the_rows_for_open_connections_and_the_authority_for_new_ones
     assert_eq!(status(&daemon, Some(&others.client("o", "/CN=admin", 2)), "", RELOAD), 200);
 }
 
+/// An edit of the file, and the words of its refusal; `None`: it is valid.
+type Case<'e> = (&'e dyn Fn(&str) -> String, Option<&'e str>);
+
 #[test]
 fn rows_need_an_authority_and_open_other_addresses_only_with_one() {
     let check = |folder: &ConfigFolder| run(folder, &["check", folder.path().to_str().unwrap()]);
     let (folder, _, clients) = folder(ROWS);
     let text = std::fs::read_to_string(folder.path().join("levelgate.toml")).unwrap();
-    let cases: [(&dyn Fn(&str) -> String, Option<&str>); 8] = [
+    let cases: [Case<'_>; 8] = [
         (&|text| text.replace("127.0.0.1:0", "0.0.0.0:0"), None),
         (&|text| text.replace("client_ca", "client_ka"), Some("unknown key `client_ka`")),
         (
