@@ -14,6 +14,9 @@ const DEFAULT_LEVEL: &str = "info";
 /// The variable with a filter.
 const FILTER_VARIABLE: &str = "LEVELGATE_LOG";
 
+/// The library of HTTP/2 writes paths of malformed requests, which may contain personal attributes.
+const SILENT: &str = "h2=off";
+
 /// The filter in force.
 static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 /// Whether a configuration has named the level in force.
@@ -30,11 +33,15 @@ pub(crate) enum LineFormat {
 
 /// The filter of a configured level; without one that of the environment, or the default.
 fn filter(level: Option<&str>) -> EnvFilter {
-    match level {
+    let filter: EnvFilter = match level {
         Some(level) => level.into(),
         None => {
             env::var(FILTER_VARIABLE).ok().and_then(|text| text.parse().ok()).unwrap_or_else(|| DEFAULT_LEVEL.into())
         }
+    };
+    match SILENT.parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
     }
 }
 

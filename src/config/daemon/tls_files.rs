@@ -26,7 +26,7 @@ const KEY_BYTES_MAX: u64 = 64 << 10;
 /// A certificate that expires within this time gets a warning.
 const WARN_BEFORE_MS: i64 = 14 * DAY_MS;
 /// The protocols that the listener offers, the preferred one first.
-const PROTOCOLS: [&[u8]; 1] = [b"http/1.1"];
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// What new connections of the listener use.
 #[derive(Clone)]

@@ -63,6 +63,11 @@ pub(crate) struct Connection<I> {
     awaits_body: bool,
     /// Received bytes that the next read returns.
     unread: Vec<u8>,
+    /// Whether several requests share the connection. Then bytes between requests are no activity, and the limits of heads
+    /// and bodies are not the connection's.
+    is_multiplexed: bool,
+    /// The requests that had begun when the connection was last active.
+    active_begun: u32,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -78,6 +83,8 @@ impl<I> Connection<I> {
             body: None,
             awaits_body: false,
             unread: Vec::new(),
+            is_multiplexed: false,
+            active_begun: 0,
             _permit: permit,
         }
     }
@@ -85,6 +92,20 @@ impl<I> Connection<I> {
     /// The requests in flight on this connection.
     pub(crate) fn in_flight(&self) -> &InFlight {
         &self.in_flight
+    }
+
+    /// From now on several requests share the connection.
+    pub(crate) fn multiplex(&mut self) {
+        self.is_multiplexed = true;
+    }
+
+    /// Notes that bytes were sent or received.
+    fn note_activity(&mut self) {
+        let begun = self.in_flight.begun();
+        // Frames that belong to no request do not keep a connection open.
+        if !self.is_multiplexed || !self.in_flight.is_idle() || begun != self.active_begun {
+            (self.active_at, self.active_begun) = (Instant::now(), begun);
+        }
     }
 
     /// Notes that the head of the next request is complete and its body is not. From now on the time limit is that of a
@@ -163,12 +184,13 @@ impl<I> Connection<I> {
 
     /// Counts bytes that were received, which may belong to a head.
     fn note_received(&mut self, bytes: usize) {
-        self.active_at = Instant::now();
+        self.note_activity();
         let begun = self.in_flight.begun();
         match &mut self.head {
+            _ if self.is_multiplexed => {}
             _ if bytes == 0 || self.awaits_body || !self.in_flight.is_idle() => {}
             Some(head) if head.begun == begun => head.bytes += bytes,
-            head => *head = Some(Head { begun, since: self.active_at, bytes }),
+            head => *head = Some(Head { begun, since: Instant::now(), bytes }),
         }
     }
 
@@ -182,7 +204,7 @@ impl<I> Connection<I> {
             }
             return self.poll_overdue(context).map(|_| Err(io::ErrorKind::TimedOut.into()));
         }
-        self.active_at = Instant::now();
+        self.note_activity();
         written
     }
 

@@ -8,19 +8,24 @@ use crate::http::{
     server::capacity::{Capacity, CountedAnswer, UNCOUNTED_BYTES_MAX},
 };
 use axum::{
+    BoxError,
     body::{Body, Bytes, HttpBody},
     http::{Method, Request},
     response::{IntoResponse, Response},
 };
 use hyper::body::{Frame, Incoming, SizeHint};
 use std::{
+    future::Future,
+    io,
     pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
+    time::Duration,
 };
+use tokio::time::{Sleep, sleep};
 
 /// The requests in flight on one connection.
 #[derive(Debug, Clone, Default)]
@@ -180,22 +185,78 @@ impl<B: HttpBody<Data = Bytes> + Unpin, G: BodyGuard + Unpin> HttpBody for Guard
 
 /// Tracks a request of a connection until its response is complete.
 pub(crate) fn track_request(in_flight: &InFlight, request: Request<Incoming>) -> (Request<Body>, ResponseGuard) {
-    let counts = &in_flight.0;
-    counts.open.fetch_add(1, Ordering::AcqRel);
-    // The count wraps after 2^32 requests; the request that then gets the number 0 has no time limit for its body.
-    let number = counts.begun.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
-    let tracked = Arc::new(TrackedRequest { in_flight: in_flight.clone(), number, state: AtomicU8::new(0) });
-    let response_guard = ResponseGuard(Arc::clone(&tracked));
-    let request_guard = RequestGuard(tracked);
+    let (request_guard, response_guard) = begin(in_flight);
     if request.body().is_end_stream() {
         request_guard.note_end();
         drop(request_guard);
         return (request.map(Body::new), response_guard);
     }
     if !has_streamed_body(request.uri().path()) {
-        counts.timed_body.store(number, Ordering::Release);
+        in_flight.0.timed_body.store(request_guard.0.number, Ordering::Release);
     }
     (request.map(|body| Body::new(GuardedBody { body, guard: Some(request_guard) })), response_guard)
+}
+
+fn begin(in_flight: &InFlight) -> (RequestGuard, ResponseGuard) {
+    let counts = &in_flight.0;
+    counts.open.fetch_add(1, Ordering::AcqRel);
+    // The count wraps after 2^32 requests; the request that then gets the number 0 has no time limit for its body.
+    let number = counts.begun.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
+    let tracked = Arc::new(TrackedRequest { in_flight: in_flight.clone(), number, state: AtomicU8::new(0) });
+    (RequestGuard(Arc::clone(&tracked)), ResponseGuard(tracked))
+}
+
+/// The same for a request that shares its connection with others: its body has a time limit of its own.
+pub(crate) fn track_stream(
+    in_flight: &InFlight,
+    request: Request<Incoming>,
+    body_timeout: Duration,
+) -> (Request<Body>, ResponseGuard) {
+    let (request_guard, response_guard) = begin(in_flight);
+    if request.body().is_end_stream() {
+        drop(request_guard);
+        return (request.map(Body::new), response_guard);
+    }
+    let is_streamed = has_streamed_body(request.uri().path());
+    let guarded = |body| {
+        let body = GuardedBody { body, guard: Some(request_guard) };
+        if is_streamed { Body::new(body) } else { Body::new(TimedBody::new(body, body_timeout)) }
+    };
+    (request.map(guarded), response_guard)
+}
+
+/// A body with a time limit.
+struct TimedBody<B> {
+    body: B,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl<B> TimedBody<B> {
+    fn new(body: B, time_max: Duration) -> Self {
+        Self { body, timer: Box::pin(sleep(time_max)) }
+    }
+}
+
+impl<B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin> HttpBody for TimedBody<B> {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Poll::Ready(next) = Pin::new(&mut self.body).poll_frame(context) {
+            return Poll::Ready(next.map(|frame| frame.map_err(Into::into)));
+        }
+        ready!(self.timer.as_mut().poll(context));
+        metrics::counter!("levelgate_requests_too_slow_total", "part" => "body").increment(1);
+        Poll::Ready(Some(Err(io::Error::from(io::ErrorKind::TimedOut).into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// Whether a refusal may replace the response when too many bytes are in memory: the request only reads, and does not
@@ -240,11 +301,10 @@ mod tests {
         Router,
         routing::{get, post},
     };
-    use std::{io, time::Duration};
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
         sync::{Mutex, mpsc, watch},
-        time::{Instant, sleep},
+        time::Instant,
     };
 
     const LIMITS: RequestLimits = RequestLimits {

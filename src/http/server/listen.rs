@@ -4,9 +4,10 @@ use crate::http::server::{
     capacity::Capacity,
     connection::{Connection, RequestLimits},
     fast_path::{Ended, FastPath},
+    http2::{self, Http2Routes},
     in_flight,
     stop_signal::StopSignal,
-    tls::TlsAcceptor,
+    tls::{AcceptedTls, TlsAcceptor},
 };
 use crate::http::state::AppState;
 use crate::service::access::peer::{Client, Peer};
@@ -217,7 +218,9 @@ impl Server {
     ) where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Some(tls) = tls else { return self.serve_connection(routes, fast_path, accepted).await };
+        let Some(tls) = tls else {
+            return self.serve_connection(routes, fast_path, accepted).await;
+        };
         let Accepted { io, client, limits, permit, keep_alive } = accepted;
         let mut stop = self.stop.clone();
         let handshake = tokio::select! {
@@ -225,8 +228,17 @@ impl Server {
             // No request has begun.
             _ = stop.wait_for(|stop| *stop) => None,
         };
-        if let Some((io, certificate)) = handshake {
-            let client = Client { certificate, ..client };
+        let Some(AcceptedTls { io, certificate, is_http2 }) = handshake else {
+            return;
+        };
+        let client = Client { certificate, ..client };
+        if is_http2 {
+            let overflow = keep_alive.then_some(&self.overflow_routes);
+            let answering = Http2Routes { routes, overflow, capacity: &self.capacity, limits };
+            let (io, mut stop) = (Connection::new(io, limits, permit), StopSignal::new(&self.stop));
+            // Boxed: most connections do not need it, and each would have its size.
+            Box::pin(http2::serve(io, answering, &client, &mut stop)).await;
+        } else {
             self.serve_connection(routes, fast_path, Accepted { io, client, limits, permit, keep_alive }).await;
         }
     }
@@ -273,10 +285,7 @@ impl Server {
         let service = service_fn(|request: Request<Incoming>| {
             is_payment.store(FastPath::is_payment(request.uri().path()), Ordering::Relaxed);
             let (mut request, guard) = in_flight::track_request(&in_flight, request);
-            request.extensions_mut().insert(client.peer);
-            if let Some(certificate) = &client.certificate {
-                request.extensions_mut().insert(Arc::clone(certificate));
-            }
+            client.describe(&mut request);
             let may_withhold = in_flight::may_withhold(&request);
             let response = routes.call(request);
             async move {

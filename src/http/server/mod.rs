@@ -5,6 +5,7 @@ pub(crate) mod authorization;
 pub(crate) mod capacity;
 pub(crate) mod connection;
 pub(crate) mod fast_path;
+pub(crate) mod http2;
 pub(crate) mod in_flight;
 pub(crate) mod listen;
 pub mod pulse;

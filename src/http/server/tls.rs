@@ -11,8 +11,14 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-/// A connection after its handshake, and the certificate of its client.
-pub(crate) type AcceptedTls<I> = (Box<TlsStream<I>>, Option<Arc<ClientCertificate>>);
+/// A connection after its handshake.
+pub(crate) struct AcceptedTls<I> {
+    pub(crate) io: Box<TlsStream<I>>,
+    /// The verified certificate of the client; `None`: it has shown none.
+    pub(crate) certificate: Option<Arc<ClientCertificate>>,
+    /// Whether client and daemon have agreed on HTTP/2.
+    pub(crate) is_http2: bool,
+}
 
 /// Begins TLS on the connections of a listener.
 #[derive(Debug)]
@@ -41,9 +47,11 @@ impl TlsAcceptor {
         // Boxed: a connection needs it once, and would have its size for its whole life.
         let (reason, error) = match timeout(time_max, Box::pin(acceptor.accept(io))).await {
             Ok(Ok(stream)) => {
-                let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+                let (_, session) = stream.get_ref();
+                let shown = session.peer_certificates().and_then(|chain| chain.first());
                 let certificate = shown.map(|certificate| Arc::new(ClientCertificate::of(certificate)));
-                return Some((Box::new(stream), certificate));
+                let is_http2 = session.alpn_protocol() == Some(b"h2");
+                return Some(AcceptedTls { io: Box::new(stream), certificate, is_http2 });
             }
             Ok(Err(error)) => ("failed", error.to_string()),
             Err(_) => ("timeout", format!("it took longer than {} s", time_max.as_secs())),

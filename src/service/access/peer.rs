@@ -1,6 +1,7 @@
 //! Where a connection comes from.
 
 use crate::service::access::client_certificate::ClientCertificate;
+use axum::http::Request;
 use std::{
     fmt,
     net::{Ipv6Addr, SocketAddr},
@@ -13,6 +14,16 @@ pub(crate) struct Client {
     pub(crate) peer: Peer,
     /// The verified certificate that it has shown in its TLS handshake; in the extensions of each of its requests.
     pub(crate) certificate: Option<Arc<ClientCertificate>>,
+}
+
+impl Client {
+    /// Puts the client into the extensions of one of its requests.
+    pub(crate) fn describe<B>(&self, request: &mut Request<B>) {
+        request.extensions_mut().insert(self.peer);
+        if let Some(certificate) = &self.certificate {
+            request.extensions_mut().insert(Arc::clone(certificate));
+        }
+    }
 }
 
 /// The other end of a connection, in the extensions of each of its requests.
@@ -30,7 +41,9 @@ impl Peer {
     /// What counts as one address: an address without its port; of IPv6 the network of 64 bits, because every host has a
     /// whole one.
     pub(crate) fn without_port(self) -> Self {
-        let Self::Tcp(address) = self else { return self };
+        let Self::Tcp(address) = self else {
+            return self;
+        };
         let ip = match address {
             SocketAddr::V4(address) => (*address.ip()).into(),
             SocketAddr::V6(address) => match address.ip().to_ipv4_mapped() {
