@@ -14,7 +14,12 @@
     clippy::float_arithmetic,
     reason = "a bench prints, and fails loudly"
 )]
-#![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "figures for people")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_wrap,
+    reason = "figures for people"
+)]
 
 mod filled_folder;
 mod load;

@@ -383,7 +383,9 @@ fn curl(daemon: &Daemon, path: &str, arguments: &[&str]) -> (String, String) {
 
 #[test]
 fn http_2_is_used_where_the_client_offers_it() {
-    let (daemon, _) = started("", "");
+    let (mut folder, _) = folder_with_tls("", "");
+    folder.environment = vec![("LEVELGATE_LOG", "trace".to_owned())];
+    let daemon = Daemon::start(folder);
     let of = |version: &str, path: &str, more: &[&str]| curl(&daemon, path, &[&[version], more].concat());
     assert_eq!(of("--http2", "/healthz", &[]).0, "200 2");
     assert_eq!(of("--http1.1", "/healthz", &[]).0, "200 1.1");
@@ -394,6 +396,10 @@ fn http_2_is_used_where_the_client_offers_it() {
     assert_eq!((two.0.as_str(), one.0.as_str()), ("200 2", "200 1.1"));
     let without_time = |answer: &str| answer.split("\"server_time\"").next().map(str::to_owned);
     assert_eq!(without_time(&two.1), without_time(&one.1), "both repeat the answer");
+    let secret = ["--header", "authorization: Bearer secret-of-a-caller"];
+    assert_eq!(of("--http2", "/v1/status?email=ann@example.com%zz", &secret).0.split(' ').nth(1), Some("2"));
+    let log = daemon.log();
+    assert!(!log.contains("secret-of-a-caller") && !log.contains("ann@example"), "{log}");
     let large = format!("x-large: {}", "x".repeat(20_000));
     assert_eq!(of("--http2", "/healthz", &["--header", &large]).0, "431 2");
     // A host that is not this machine, without tokens: `:authority` is checked.

@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use support::daemon::{ConfigFolder, Daemon, Settings};
+use support::certificates::{Authority, KeyPair};
+use support::daemon::{ConfigFolder, Daemon, Settings, agent};
 use support::fixtures::{CRM, GATEWAY, acme, pay};
 use support::process::{PATIENCE, Process, eventually, program_path, program_under};
 
@@ -120,6 +121,22 @@ fn request_once(port: u16, id: &str) -> std::io::Result<Option<u16>> {
     let sent = stream.write_all(format!("{head}{body}").as_bytes());
     let read = sent.and_then(|()| stream.read_to_string(&mut answer).map(drop));
     Ok(read.ok().and_then(|()| answer.split(' ').nth(1)?.parse().ok()))
+}
+
+#[test]
+fn a_socket_of_the_manager_has_the_tls_of_the_configuration() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = folder_of(&socket, "127.0.0.1:PORT");
+    let authority = Authority::make(folder.scratch_path("ca").parent().unwrap(), "ca");
+    let KeyPair { certificate, key } = authority.server("server", 2);
+    let text = std::fs::read_to_string(folder.path().join("levelgate.toml")).unwrap();
+    let tls = format!("[http]\ntls = {{ certificate = {certificate:?}, key = {key:?} }}\n");
+    folder.write("levelgate.toml", &text.replace("[http]\n", &tls));
+    let mut process = start_on(&folder, &socket);
+    let port = process.wait_until_listening();
+    let answer = agent(Some(&authority.ca), None).get(format!("https://127.0.0.1:{port}/healthz")).call();
+    assert_eq!(answer.unwrap().status().as_u16(), 200);
+    assert!(!matches!(request_once(port, "plain"), Ok(Some(_))), "plain text is not answered");
 }
 
 #[test]

@@ -14,9 +14,9 @@ use crate::http::server::{
     capacity::Capacity,
     connection::{Connection, IDLE_MAX, RequestLimits},
     in_flight,
-    peer::Client,
     stop_signal::StopSignal,
 };
+use crate::service::access::peer::Client;
 use axum::{
     Router,
     body::{Body, Bytes, HttpBody},

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::Http;
-use crate::http::server::peer::Peer;
+use crate::service::access::peer::Peer;
 use axum::routing::{get, post};
 use h2::client::{Builder, SendRequest};
 use std::{io, time::Duration};
