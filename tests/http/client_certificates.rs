@@ -1,4 +1,4 @@
-//! Certificates of clients: who is verified, which role a common name has, and what a token beside it means.
+//! Certificates of clients: who is verified, which role a common name has, and what a token in addition means.
 
 use std::path::Path;
 

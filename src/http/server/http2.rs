@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `max_connections` | A request takes a permit of a connection unless it is the only one of its connection, which has one. Without a permit it is answered as on a connection beyond the limit. |
 //! | `max_header_bytes` | The list of headers; the library answers 431. |
-//! | `header_timeout_s` | The daemon does not see a head before it is complete: a connection without a request in flight is closed after [`IDLE_MAX`], whatever frames its client sends. |
+//! | `header_timeout_s` | The daemon does not see a head before it is complete: a connection without a request in flight is closed after [`IDLE_MAX`]; other frames do not extend that. |
 //! | `body_timeout_s` | A timer for each request ([`track_stream`](super::in_flight::track_stream)). |
 //! | A client that does not read | A request is cancelled when its client has taken nothing of the answer for [`IDLE_MAX`]. |
 //! | Bytes that wait for the daemon | The windows below. |
@@ -167,7 +167,7 @@ where
 /// The body of an answer, in pieces, with the permit of its request.
 struct AnswerBody {
     body: Body,
-    /// What the next pieces are taken from.
+    /// The bytes of the next pieces.
     rest: Bytes,
     reader: Option<Arc<Reader>>,
     _permit: Option<OwnedSemaphorePermit>,

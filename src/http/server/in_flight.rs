@@ -206,7 +206,7 @@ fn begin(in_flight: &InFlight) -> (RequestGuard, ResponseGuard) {
     (RequestGuard(Arc::clone(&tracked)), ResponseGuard(tracked))
 }
 
-/// The same for a request that shares its connection with others: its body has a time limit of its own.
+/// Tracks a request that shares its connection with others. Its body has a separate time limit.
 pub(crate) fn track_stream(
     in_flight: &InFlight,
     request: Request<Incoming>,

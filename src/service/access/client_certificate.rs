@@ -8,18 +8,18 @@ use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 /// A certificate of a client that the TLS handshake has verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ClientCertificate {
-    /// The digest of its common name; `None`: it has none, or several, so it is the certificate of nobody.
+    /// The digest of its common name; `None`: it has none, or several, so no entry matches it.
     pub(crate) digest: Option<[u8; 32]>,
     /// When it expires.
     pub(crate) ends: Millis,
 }
 
 impl ClientCertificate {
-    /// Reads a certificate. One that cannot be read is the certificate of nobody.
+    /// Reads a certificate. No entry matches one that cannot be read.
     pub(crate) fn of(certificate: &CertificateDer<'_>) -> Self {
-        let nobody = Self { digest: None, ends: Millis(i64::MIN) };
-        let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return nobody };
-        let Some(ends) = certificate.validity().not_after.timestamp().checked_mul(1_000) else { return nobody };
+        let unmatched = Self { digest: None, ends: Millis(i64::MIN) };
+        let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return unmatched };
+        let Some(ends) = certificate.validity().not_after.timestamp().checked_mul(1_000) else { return unmatched };
         let mut common_names = certificate.subject().iter_common_name();
         let only = match (common_names.next(), common_names.next()) {
             (Some(only), None) => only.as_str().ok(),
