@@ -5,7 +5,7 @@
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
-const NAME: &str = "levelgate_session";
+const NAME: &str = "levelgate-session";
 
 /// The id that a request sends.
 pub(super) fn session_id(headers: &HeaderMap) -> Option<&str> {
@@ -29,16 +29,16 @@ mod tests {
     fn the_id_is_found_among_other_cookies_and_scripts_and_other_sites_do_not_get_it() {
         let headers = |text: &'static str| HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_static(text))]);
         for (sent, want) in [
-            ("levelgate_session=ab", Some("ab")),
-            ("a=b; levelgate_session=ab; c=d", Some("ab")),
-            ("levelgate_session2=ab", None),
-            ("a=levelgate_session=ab", None),
+            ("levelgate-session=ab", Some("ab")),
+            ("a=b; levelgate-session=ab; c=d", Some("ab")),
+            ("levelgate-session2=ab", None),
+            ("a=levelgate-session=ab", None),
         ] {
             assert_eq!(session_id(&headers(sent)), want, "{sent}");
         }
         let text = |id, secure| set_cookie(id, secure).unwrap().to_str().unwrap().to_owned();
-        assert_eq!(text(Some("ab"), false), "levelgate_session=ab; HttpOnly; SameSite=Strict");
-        assert_eq!(text(Some("ab"), true), "levelgate_session=ab; HttpOnly; SameSite=Strict; Secure");
-        assert_eq!(text(None, false), "levelgate_session=; HttpOnly; SameSite=Strict; Max-Age=0");
+        assert_eq!(text(Some("ab"), false), "levelgate-session=ab; HttpOnly; SameSite=Strict");
+        assert_eq!(text(Some("ab"), true), "levelgate-session=ab; HttpOnly; SameSite=Strict; Secure");
+        assert_eq!(text(None, false), "levelgate-session=; HttpOnly; SameSite=Strict; Max-Age=0");
     }
 }

@@ -122,7 +122,7 @@ impl Visit<'_> {
             let parts = &self.console.parts;
             let token = parts.access.of_text(text, parts.payments.clock.wall()).unwrap();
             let id = self.console.sessions.begin(token, parts.payments.clock.running_ms()).unwrap();
-            request = request.header(header::COOKIE, format!("levelgate_session={id}"));
+            request = request.header(header::COOKIE, format!("levelgate-session={id}"));
         }
         if let Some(origin) = origin {
             request = request.header(header::ORIGIN, origin);
@@ -233,7 +233,7 @@ async fn a_session_ends_with_its_token() {
     let token = parts.access.of_text("viewer", parts.payments.clock.wall()).unwrap();
     let id = console.sessions.begin(token, parts.payments.clock.running_ms()).unwrap();
     let get = async || {
-        let request = Request::builder().uri("/console").header(header::COOKIE, format!("levelgate_session={id}"));
+        let request = Request::builder().uri("/console").header(header::COOKIE, format!("levelgate-session={id}"));
         let request = request.body(Body::empty()).unwrap();
         TowerToHyperService::new(routes.clone()).call(request).await.unwrap().status().as_u16()
     };
