@@ -113,17 +113,28 @@ impl Browser {
         self.call("GET", "/url", &Value::Null).as_str().expect("an address").to_owned()
     }
 
-    /// The element that an XPath finds.
+    /// Calls the driver for the element that an XPath finds. The next page may still be on its way, or replace this one
+    /// between the two calls; the driver has several errors for that.
     #[track_caller]
-    fn element(&self, xpath: &str) -> String {
-        let found = self.call("POST", "/element", &json!({ "using": "xpath", "value": xpath }));
-        found[ELEMENT].as_str().expect("an element").to_owned()
+    fn on_element(&self, xpath: &str, method: &str, path: &str, body: &Value) -> Value {
+        let begun = Instant::now();
+        loop {
+            let found = self.try_call("POST", "/element", &json!({ "using": "xpath", "value": xpath }));
+            let answer = found.and_then(|found| {
+                let element = found[ELEMENT].as_str().expect("an element");
+                self.try_call(method, &format!("/element/{element}/{path}"), body)
+            });
+            match answer {
+                Ok(value) => return value,
+                Err(error) if begun.elapsed() > PATIENCE => panic!("{xpath}: {error}"),
+                Err(_) => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
     }
 
     #[track_caller]
     fn click_at(&self, xpath: &str) {
-        let element = self.element(xpath);
-        self.call("POST", &format!("/element/{element}/click"), &json!({}));
+        self.on_element(xpath, "POST", "click", &json!({}));
     }
 
     /// Clicks the first link with a text.
@@ -141,9 +152,9 @@ impl Browser {
     /// Types into a field.
     #[track_caller]
     pub(crate) fn fill(&self, name: &str, text: &str) {
-        let element = self.element(&format!("//input[@name='{name}']"));
-        self.call("POST", &format!("/element/{element}/clear"), &json!({}));
-        self.call("POST", &format!("/element/{element}/value"), &json!({ "text": text }));
+        let field = format!("//input[@name='{name}']");
+        self.on_element(&field, "POST", "clear", &json!({}));
+        self.on_element(&field, "POST", "value", &json!({ "text": text }));
     }
 
     /// Chooses an option of a list.
@@ -154,17 +165,7 @@ impl Browser {
 
     /// The text of the page, as a reader sees it.
     pub(crate) fn text(&self) -> String {
-        let begun = Instant::now();
-        loop {
-            let body = self.element("//body");
-            match self.try_call("GET", &format!("/element/{body}/text"), &Value::Null) {
-                Ok(text) => return text.as_str().expect("a text").to_owned(),
-                // The next page has replaced this one.
-                Err(error) if error["error"] == "stale element reference" => {}
-                Err(error) => panic!("the page has no text: {error}"),
-            }
-            assert!(begun.elapsed() < PATIENCE, "the page is replaced again and again");
-        }
+        self.on_element("//body", "GET", "text", &Value::Null).as_str().expect("a text").to_owned()
     }
 
     /// Waits until the page shows a text.
