@@ -21,7 +21,6 @@
 
 use levelgate::{
     config,
-    daemon::huge_pages::forbid_huge_pages,
     domain::{
         customer::{
             aggregate::{Customer, CustomerMemory},
@@ -488,8 +487,6 @@ fn standby(rules: &Rules) {
 }
 
 fn main() {
-    // As the daemon.
-    forbid_huge_pages();
     let rules = rules();
     println!("{:<44} {:>7} {:>7} {:>7} {:>9}", "nanoseconds", "median", "p90", "p99", "max");
     let mut timer: Vec<u32> = (0..100_000).map(|_| Instant::now().elapsed().as_nanos() as u32).collect();

@@ -5,7 +5,6 @@ mod control;
 pub mod data_folder;
 pub(crate) mod doctor;
 pub(crate) mod history;
-pub mod huge_pages;
 pub(crate) mod listeners;
 pub(crate) mod maintenance;
 pub(crate) mod memory_estimate;
