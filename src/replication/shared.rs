@@ -219,13 +219,11 @@ impl Shared {
         let _ = self.confirmed.subscribe().wait_for(|confirmed| *confirmed >= lsn && self.is_whole()).await;
     }
 
-    /// Ends this daemon if a refusal of Redis says that another one has taken over. A lower fence is none: a failover has
-    /// lost the acquisition, and the shipper takes the fence again where that is right. The same number with another owner
-    /// is another fence: Redis gave it a second time after it had lost the first one.
+    /// Ends this daemon if a refusal of Redis says that another one has taken over: see [`is_taken_over`].
     pub(super) fn end_if_replaced(&self, error: &RedisError) {
         let Some(own) = self.fence().filter(|_| !self.parts.state.is_fenced_out()) else { return };
         match error {
-            RedisError::FencedOut { fence, owner } if own < *fence || (own == *fence && *owner != self.parts.owner) => {
+            RedisError::FencedOut { fence, owner } if is_taken_over((own, &self.parts.owner), (*fence, owner)) => {
                 tracing::error!("fenced out: {owner} has taken over with fence {fence}");
             }
             RedisError::OtherInstance(_) => tracing::error!("fenced out: {error}"),
@@ -263,10 +261,32 @@ impl Shared {
     }
 }
 
+/// Whether the fence and the owner in Redis are those of another daemon that has replaced this one. A lower fence is none: a
+/// failover has lost the acquisition, and the shipper takes the fence again where that is right. The same number with another
+/// owner is another fence: Redis gave it a second time after it had lost the first one. A fence of this daemon never replaces
+/// it: the shipper has taken it again, and the refused command still had the fence before.
+fn is_taken_over((own, own_name): (Fence, &str), (fence, owner): (Fence, &str)) -> bool {
+    own <= fence && owner != own_name
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{config::OnOutage, storage::journal::JournalId};
+
+    #[test]
+    fn only_another_daemon_takes_over() {
+        for (fence, owner, is_over) in [
+            (6, "other", false),
+            (7, "other", true),
+            (8, "other", true),
+            (6, "own", false),
+            (7, "own", false),
+            (8, "own", false),
+        ] {
+            assert_eq!(is_taken_over((Fence(7), "own"), (Fence(fence), owner)), is_over, "{fence} of {owner}");
+        }
+    }
 
     fn head(fence: u64, owner: &str) -> Head {
         Head {
