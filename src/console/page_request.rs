@@ -73,6 +73,12 @@ impl PageRequest {
         filled.map(|(key, value)| (Cow::Borrowed(key.as_str()), Cow::Borrowed(value.trim())))
     }
 
+    /// The query that the next page of a list has too: all but the cursor, without empty fields.
+    pub(super) fn query_of_next_page(&self) -> Vec<(&str, &str)> {
+        let kept = self.query.iter().filter(|(key, value)| key != "cursor" && !value.trim().is_empty());
+        kept.map(|(key, value)| (key.as_str(), value.as_str())).collect()
+    }
+
     /// A field of the form; empty where it has none.
     pub(super) fn field(&self, key: &str) -> &str {
         value_of(&self.form, key)

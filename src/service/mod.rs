@@ -1,4 +1,5 @@
-//! What a caller can ask for, once for HTTP, the command line, replay and the console. It knows no HTTP.
+//! What a caller can ask for, once for HTTP, the command line, replay and the console. It knows no HTTP, except that
+//! `access` reads the headers that name the origin of a request.
 
 pub(crate) mod access;
 pub mod backtest;

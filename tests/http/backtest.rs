@@ -217,8 +217,8 @@ struct Paid {
     allowed: bool,
 }
 
-/// What a calendar day in UTC has of a customer under a limit, and which payments are allowed: in fact approved payments
-/// count for ever, others until their hold of an hour ends.
+/// Whether each payment is allowed under a limit for a calendar day in UTC. A payment that was approved in fact counts always,
+/// another one until its hold of an hour ends.
 fn decide_naively(payments: &[Paid], limit: i64) -> Vec<bool> {
     const START: i64 = 10 * HOUR;
     let day = |time: i64| (time + START).div_euclid(DAY);

@@ -135,7 +135,7 @@ fn a_merchant_with_state_keeps_its_sandbox() {
                 }
             }
         }
-        // What is not known is taken from the files.
+        // A start takes the missing facts from the files.
         let mut unknown = PriorConfiguration::default();
         unknown.set_state(&full);
         assert_eq!(losses(&unknown, &next, Occasion::Start), []);

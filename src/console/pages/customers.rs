@@ -113,12 +113,7 @@ pub(in crate::console) fn search(request: &PageRequest) -> Paged {
     // A filter that cannot be read is shown above the form, with the fields as they were sent.
     let found = customer_search(sent, merchant)
         .and_then(|search| request.read(request.customers(merchant).find(search.as_ref())));
-    let kept: Vec<(&str, &str)> = request
-        .query
-        .iter()
-        .filter(|(key, value)| key != "cursor" && !value.trim().is_empty())
-        .map(|(key, value)| (key.as_str(), value.as_str()))
-        .collect();
+    let kept = request.query_of_next_page();
     let body = html! {
         (filter_form(request, merchant))
         @match &found {

@@ -42,12 +42,7 @@ pub(in crate::console) fn search(request: &PageRequest) -> Paged {
         return Ok(Outcome::Redirect(request.links.to(&["m", merchant.id.as_str(), "transactions", id])));
     }
     let page = found(request, merchant);
-    let kept: Vec<(&str, &str)> = request
-        .query
-        .iter()
-        .filter(|(key, value)| key != "cursor" && !value.trim().is_empty())
-        .map(|(key, value)| (key.as_str(), value.as_str()))
-        .collect();
+    let kept = request.query_of_next_page();
     let chosen = |key: &str| request.query(key).to_owned();
     let body = html! {
         form method="get" class="filters" role="search" {

@@ -229,7 +229,7 @@ impl FastPath {
         // Staff get more about a denial, which is read from the journal.
         let is_check = row.answer_kind() == AnswerKind::Read;
         let is_decided_here = |role| !is_check || !RequiredRole::BackOffice.allows(role);
-        let now = payments.clock.wall();
+        let now = || payments.clock.wall();
         let mut caller = None;
         let is_permitted =
             |token: &AccessToken| is_decided_here(token.role) && permit(token, row.access_rule(), path).is_ok();
@@ -237,10 +237,10 @@ impl FastPath {
             _ if access.is_open() => !is_check && (client.peer == Peer::Unix || headers.host.is_none_or(is_loopback)),
             (None, None) => false,
             (None, Some(certificate)) => {
-                access.of_certificate(certificate, now).is_ok_and(|entry| is_permitted(caller.insert(entry)))
+                access.of_certificate(certificate, now()).is_ok_and(|entry| is_permitted(caller.insert(entry)))
             }
             (Some(value), _) => {
-                let token = bearer_text(value).and_then(|text| access.of_text(text, now));
+                let token = bearer_text(value).and_then(|text| access.of_text(text, now()));
                 token.is_ok_and(|token| is_permitted(caller.insert(token)))
             }
         };

@@ -1,11 +1,11 @@
-//! Which decisions of a history are none: those that an import of past payments recorded.
+//! Finds the openings that an import of past payments recorded. No rules decided about them.
 
 use crate::domain::{
     transaction::opening::{Opening, OpeningKind},
     vocabulary::time::DAY_MS,
 };
 
-/// Which starts of a daemon were imports of past payments. An import is a start of its own, which records its oldest payment
+/// The starts that imported past payments. An import is a start without other work, and it records its oldest payment
 /// first.
 #[derive(Default)]
 pub(super) struct ImportedStarts {

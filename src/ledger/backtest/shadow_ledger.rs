@@ -53,7 +53,7 @@ pub struct ShadowLedger {
     newest_time: Option<Millis>,
 }
 
-/// What is known where the first records of a history are deleted.
+/// The facts that remain of a history whose first records are deleted.
 struct DeletedBeginning {
     /// The overrides at the end.
     last_overrides: Overrides,

@@ -1,4 +1,4 @@
-//! Counts of decisions by what is asked for. It takes memory for each group, not for each decision.
+//! Counts decisions by measure and group. The counts take memory for each group, not for each decision.
 
 use crate::domain::{
     decision::recorded_payment::NotJudged,

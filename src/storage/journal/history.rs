@@ -1,5 +1,6 @@
 //! Reads a journal from its first kept record on: the segments of the archive, then those of the journal. Nothing is
-//! locked, synced or changed, so a daemon may serve the folder; a segment that it moves meanwhile is found in its new place.
+//! locked, synced or changed, so a daemon may serve the folder. The reader also finds a segment that the daemon moves into
+//! the archive.
 
 use crate::storage::{
     fs::store::Store,
