@@ -212,8 +212,27 @@ fn core_alone(rules: &Rules) {
         samples.push(started.elapsed().as_nanos() as u32);
     }
     row("decide and apply one reserve", &mut samples);
+    // What that row consists of: the memory of a random customer, and the work itself.
+    samples.clear();
+    for n in 0..timed {
+        let place = Random(timed + 1 + n).next() % customers;
+        let started = Instant::now();
+        all[place as usize].prefetch();
+        samples.push(started.elapsed().as_nanos() as u32);
+    }
+    row("read a random customer, nothing decided", &mut samples);
+    samples.clear();
+    for n in 0..timed {
+        let id = format!("near-{n}");
+        let payment = payment(rules, &id, "c");
+        let (place, now) = (n % 100.min(customers), tick());
+        let started = Instant::now();
+        decide_and_apply(rules, &mut all[place as usize], &payment, now);
+        samples.push(started.elapsed().as_nanos() as u32);
+    }
+    row("decide and apply, customers in the cache", &mut samples);
 
-    let from = skip(timed);
+    let from = skip(2 * timed);
     let mut rate = |threads: usize| {
         let barrier = Barrier::new(threads + 1);
         std::thread::scope(|scope| {

@@ -7,6 +7,7 @@ use crate::{
         background_tasks,
         control::ControlledParts,
         data_folder::{self, ArchiveLosses, CopiedParts, DataFolder, OpenedFolder},
+        huge_pages,
         maintenance::{MaintenanceSettings, MaintenanceThread},
         open_files::OpenFiles,
         passed_sockets::PassedSockets,
@@ -88,6 +89,7 @@ pub(crate) fn run(options: StartOptions, loaded: Loaded) -> anyhow::Result<ExitC
     // Before the first thread starts: it changes the environment.
     let passed = PassedSockets::of_environment()?;
     init_log(options.log_format, loaded.settings.log);
+    huge_pages::allow(loaded.settings.memory.huge_pages);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(pulse::workers()).enable_all().build().context("cannot start threads")?;
     let _pulse = Pulse::start(runtime.handle()).context("cannot start threads")?;

@@ -15,6 +15,7 @@
 
 mod data_folders;
 mod edits;
+mod lines_ahead;
 mod payments;
 mod redis_frames;
 mod tables;

@@ -5,7 +5,7 @@ use arc_swap::ArcSwap;
 use levelgate::{
     clock::{Clock, Source},
     config,
-    domain::decision::clock_skew::ClockSkew,
+    domain::{decision::clock_skew::ClockSkew, rules::configuration::Rules},
     ledger::{Ledger, LedgerLimits, LedgerStorage},
     service::{
         commit::AnswerGate,
@@ -17,7 +17,7 @@ use serde_json::Value;
 use std::{sync::LazyLock, time::Duration};
 use support::fixtures::{RATES, gold};
 
-const LINES: [&str; 8] = [
+pub(crate) const LINES: [&str; 8] = [
     r#"{"op":"reserve","merchant":"acme","transaction_id":"t-1","project":"web","endpoint":"web-eur","direction":"deposit","amount":"125.50","currency":"EUR","payment_method":"card","merchant_customer_identifier":"alice","customer_level":"gold","customer":{"email":"alice@example.com","phone":"+4930123456"},"payment_instrument":"tok_81","occurred_at":"2026-11-20T10:00:00Z","explain":false}"#,
     r#"{"op":"reserve","merchant":"acme","transaction_id":"t-2","direction":"deposit","amount":1.5e1,"currency":"EUR","merchant_customer_identifier":null,"customer_level":""}"#,
     r#"{"op":"check","merchant":"acme","direction":"deposit","amount":"10","currency":"USD","explain":true,"as_of":"2026-11-20T10:00:00.123Z"}"#,
@@ -28,18 +28,22 @@ const LINES: [&str; 8] = [
     r#"{"op":"extend","merchant":"acme","transaction_id":"t-1","until":"2026-11-20T12:00:00+01:00"}"#,
 ];
 
-fn service() -> PaymentService {
+/// The rules of a merchant whose level has a daily limit.
+pub(crate) fn rules(daily_limit: &str) -> Rules {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("merchants")).unwrap();
     std::fs::write(folder.path().join("rates.toml"), RATES).unwrap();
-    let merchant = gold("window = \"daily\"; amount_limit = \"500.00\"; quantity_limit = 10");
+    let merchant = gold(&format!("window = \"daily\"; amount_limit = \"{daily_limit}\"; quantity_limit = 10"));
     std::fs::write(folder.path().join("merchants/acme.toml"), merchant).unwrap();
-    let rules = config::load(folder.path()).unwrap().rules;
+    config::load(folder.path()).unwrap().rules
+}
+
+pub(crate) fn service() -> PaymentService {
     let limits =
         LedgerLimits { transactions_max: u64::MAX, skew: ClockSkew { past_ms: i64::MAX / 4, future_ms: i64::MAX / 4 } };
     PaymentService {
         ledger: Ledger::new(limits, LedgerStorage::in_memory((7, 7))),
-        rules: ArcSwap::from_pointee(rules),
+        rules: ArcSwap::from_pointee(rules("500.00")),
         clock: Clock::new(Source::Requests),
         meters: Meters::new(),
         body_bytes_max: 65_536,

@@ -272,6 +272,7 @@ fn memory(s: &Section<'_>) -> Memory {
         retention_days,
         max_transactions: value_or(&transactions_max, default.max_transactions),
         archive_days: days(archive.as_ref(), default.archive_days.max(retention_days)),
+        huge_pages: value_or(&s.flag("huge_pages"), default.huge_pages),
     };
     if let Some(at) = archive.filter(|_| memory.archive_days < retention_days) {
         let message = format!("`archive_days = {}` is less than `retention_days = {retention_days}`", at.value);

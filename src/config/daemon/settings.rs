@@ -149,10 +149,14 @@ impl Http {
     /// The most bytes of answers of a batch that wait for a slow client; the batch pauses at this limit.
     pub const BATCH_ANSWER_BYTES_MAX: usize = 256 << 10;
 
-    /// The part of `max_inflight_bytes` that a batch needs: its answers, a line, and the next bytes of the body.
+    /// The chunks of lines of a batch that are parsed, decided or rendered at a time.
+    pub const BATCH_CHUNKS_MAX: usize = 3;
+
+    /// The part of `max_inflight_bytes` that a batch needs: its answers, a line for each chunk, and the next bytes of the
+    /// body.
     #[must_use]
     pub fn inflight_bytes_needed(&self) -> usize {
-        Self::BATCH_ANSWER_BYTES_MAX + 2 * self.max_body_bytes
+        Self::BATCH_ANSWER_BYTES_MAX + (Self::BATCH_CHUNKS_MAX + 1) * self.max_body_bytes
     }
 }
 
@@ -324,10 +328,12 @@ pub struct Memory {
     pub max_transactions: u64,
     /// How long the archive keeps a segment, in days.
     pub archive_days: i64,
+    /// Whether the kernel may give the daemon pages of 2 MiB.
+    pub huge_pages: bool,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { retention_days: 40, max_transactions: 100_000_000, archive_days: 400 }
+        Self { retention_days: 40, max_transactions: 100_000_000, archive_days: 400, huge_pages: true }
     }
 }

@@ -202,6 +202,7 @@ stop_snapshot_s = 60
 retention_days = 40
 max_transactions = 100000000
 archive_days = 400
+huge_pages = true
 [console]
 enabled = true
 secure_cookie = false

@@ -12,7 +12,7 @@ use crate::{
     },
     service::{
         commit::AnswerKind,
-        payments::lines::{LineSplitter, answer_line},
+        payments::{lines::LineSplitter, lines_ahead::LineChunk},
         reply::render,
     },
 };
@@ -22,18 +22,29 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use std::{sync::Arc, time::Duration};
-use tokio::sync::{Semaphore, mpsc};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::{Semaphore, mpsc, oneshot},
+    task::JoinHandle,
+};
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
 /// The most pieces of the answer that wait for a slow reader; beyond them its lines wait.
 const PIECES_MAX: usize = 16;
 /// The most bytes of lines whose answers form one piece.
-const LINES_BYTES_MAX: usize = 4 * 1024;
+const LINES_BYTES_MAX: usize = 16 * 1024;
+/// The bytes of the first lines whose answers form one piece: what their answers take is not known yet.
+const LINES_BYTES_FIRST: usize = 4 * 1024;
 /// The fewest bytes of lines whose answers form one piece.
 const LINES_BYTES_MIN: usize = 256;
 /// After a longer piece, the next one answers half as many bytes of lines: an answer may be many times as long as its line.
-const PIECE_BYTES: usize = 32 * 1024;
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// `POST /v1/batch`: answers while the client is still sending.
 pub(crate) async fn batch(State(state): State<Arc<AppState>>, request: Request) -> Response {
@@ -88,12 +99,83 @@ impl AnswerSender {
     }
 }
 
+/// The answers to a chunk of lines, and the record that they depend on.
+type ChunkAnswers = (Vec<u8>, Lsn);
+
+/// Answers chunks of lines, several at a time: one is decided while others are parsed or rendered.
+struct ChunkPipeline {
+    state: Arc<AppState>,
+    admission: Option<Admission>,
+    /// The chunks whose answers are not yet sent, in order.
+    answered: mpsc::Sender<JoinHandle<Option<ChunkAnswers>>>,
+    /// Completes when the last chunk is decided; `None`: there is none yet.
+    turn: Option<oneshot::Receiver<()>>,
+    /// The bytes of lines whose answers form one piece.
+    lines_bytes: Arc<AtomicUsize>,
+}
+
+impl ChunkPipeline {
+    /// Begins to answer a chunk, once there is room for its answers; `false`: the client has disconnected.
+    async fn answer(&mut self, chunk: LineChunk) -> bool {
+        let Ok(room) = self.answered.reserve().await else { return false };
+        let (decided, next_turn) = oneshot::channel();
+        let turn = std::mem::replace(&mut self.turn, Some(next_turn));
+        let (state, admission) = (Arc::clone(&self.state), self.admission.clone());
+        let lines_bytes = Arc::clone(&self.lines_bytes);
+        room.send(tokio::spawn(async move {
+            let payments = &state.payments;
+            // A batch may last for hours: each line needs the rights that its token has when the line arrives.
+            let may_enter = |merchant: &str| state.readmit_line(admission.as_ref(), merchant);
+            let rules = payments.rules();
+            let ahead = payments.parse_ahead(&rules, &chunk, may_enter);
+            if let Some(turn) = turn {
+                // The chunk before was not decided, so this one is not either.
+                turn.await.ok()?;
+            }
+            let lines = payments.decide_in_turn(&ahead, may_enter);
+            let depends_on_lsn = payments.ledger.journal().last();
+            // If the batch has ended, no chunk waits for this one.
+            let _ = decided.send(());
+            // The next chunk is now in the slot of this worker from which no other worker takes. A new task moves it to the
+            // queue, so that it is decided while this chunk is rendered.
+            drop(tokio::spawn(std::future::ready(())));
+            let out = lines.render();
+            let bytes = lines_bytes.load(Ordering::Relaxed);
+            let bytes = if out.len() > PIECE_BYTES { (bytes / 2).max(LINES_BYTES_MIN) } else { bytes * 2 };
+            lines_bytes.store(bytes.min(LINES_BYTES_MAX), Ordering::Relaxed);
+            Some((out, depends_on_lsn))
+        }));
+        true
+    }
+
+    /// Sends a text after the answers to all chunks so far.
+    async fn send(&self, text: Vec<u8>) {
+        let depends_on_lsn = self.state.payments.ledger.journal().last();
+        // If the client has disconnected, the text is dropped.
+        let _ = self.answered.send(tokio::spawn(async move { Some((text, depends_on_lsn)) })).await;
+    }
+}
+
+/// Sends the answers to chunks in their order, until the client disconnects.
+async fn send_answers(mut answered: mpsc::Receiver<JoinHandle<Option<ChunkAnswers>>>, answers: AnswerSender) {
+    while let Some(chunk) = answered.recv().await {
+        let Ok(Some((out, depends_on_lsn))) = chunk.await else { return };
+        if !answers.send(out, depends_on_lsn).await {
+            return;
+        }
+    }
+}
+
 async fn answer_lines(state: Arc<AppState>, admission: Option<Admission>, mut body: Body, answers: AnswerSender) {
-    let payments = &state.payments;
-    // A batch may last for hours: each line needs the rights that its token has when the line arrives.
-    let may_enter = |merchant: &str| state.readmit_line(admission.as_ref(), merchant);
-    let mut lines = LineSplitter::new(payments.body_bytes_max);
-    let (mut pace, mut lines_bytes) = (state.capacity.line_pace(), LINES_BYTES_MAX);
+    let mut lines = LineSplitter::new(state.payments.body_bytes_max);
+    let mut pace = state.capacity.line_pace();
+    let disconnected = answers.sender.clone();
+    let (sender, answered) = mpsc::channel(Http::BATCH_CHUNKS_MAX);
+    tokio::spawn(send_answers(answered, answers));
+    let lines_bytes = Arc::new(AtomicUsize::new(LINES_BYTES_FIRST));
+    let turns = Turns { state: Arc::clone(&state), admission: admission.clone(), disconnected };
+    let mut pipeline =
+        ChunkPipeline { state, admission, answered: sender, turn: None, lines_bytes: Arc::clone(&lines_bytes) };
     loop {
         // Between two lines only the idle timer of the connection runs.
         if lines.is_between_lines() {
@@ -110,71 +192,77 @@ async fn answer_lines(state: Arc<AppState>, admission: Option<Admission>, mut bo
             Err(problem) => {
                 let mut out = render(&problem);
                 out.push(b'\n');
-                // If the client has disconnected, the answer is dropped.
-                let _ = answers.send(out, payments.ledger.journal().last()).await;
-                return;
+                return pipeline.send(out).await;
             }
         };
         let Ok(data) = frame.into_data() else { continue };
         let mut rest = &data[..];
         while !rest.is_empty() {
-            let mut bytes = lines_bytes.min(rest.len());
-            if is_limited(&state, admission.as_ref())
+            let mut bytes = lines_bytes.load(Ordering::Relaxed).min(rest.len());
+            if turns.are_limited()
                 && let Some(end) = rest.iter().take(bytes).position(|byte| *byte == b'\n')
             {
                 // One line at a time, so that each waits for its own turn.
                 bytes = end + 1;
-                if !wait_for_turn(&state, admission.as_ref(), &answers).await {
+                if !turns.wait().await {
                     return;
                 }
             }
             let (now, later) = rest.split_at(bytes);
             rest = later;
-            let mut out = Vec::new();
-            lines.feed(now, |line| {
+            let mut chunk = LineChunk::default();
+            lines.feed(now, |line| chunk.push(line));
+            if !chunk.is_empty() {
                 pace.restart();
-                answer_line(payments, line, &mut out, may_enter)
-            });
-            lines_bytes = match out.len() > PIECE_BYTES {
-                true => (lines_bytes / 2).max(LINES_BYTES_MIN),
-                false => (lines_bytes * 2).min(LINES_BYTES_MAX),
-            };
-            if !out.is_empty() && !answers.send(out, payments.ledger.journal().last()).await {
-                return;
+                if !pipeline.answer(chunk).await {
+                    return;
+                }
             }
         }
-        tokio::task::yield_now().await;
     }
-    if !lines.is_between_lines() && !wait_for_turn(&state, admission.as_ref(), &answers).await {
+    if !lines.is_between_lines() && !turns.wait().await {
         return;
     }
-    let mut out = Vec::new();
-    lines.end(|line| answer_line(payments, line, &mut out, may_enter));
-    if !out.is_empty() {
+    let mut chunk = LineChunk::default();
+    lines.end(|line| chunk.push(line));
+    if !chunk.is_empty() {
         // If the client has disconnected, the answer is dropped.
-        let _ = answers.send(out, payments.ledger.journal().last()).await;
+        let _ = pipeline.answer(chunk).await;
     }
 }
 
-/// Whether the token of a batch has a limit on its requests.
-fn is_limited(state: &AppState, admission: Option<&Admission>) -> bool {
-    admission.is_some() && matches!(state.current_token(admission), Ok(Some(token)) if token.limit.is_some())
+/// The waits of a batch whose token has a limit on its requests.
+struct Turns {
+    state: Arc<AppState>,
+    admission: Option<Admission>,
+    /// Closed when the client has disconnected.
+    disconnected: mpsc::Sender<(Bytes, Lsn)>,
 }
 
-/// Waits until the token of a batch may send one more line. A token that is no longer valid does not wait: its lines are
-/// refused. `false`: the client has disconnected.
-async fn wait_for_turn(state: &AppState, admission: Option<&Admission>, answers: &AnswerSender) -> bool {
-    let mut has_waited = false;
-    loop {
-        // Again after each wait: a reload may have changed the limit.
-        let Ok(Some(token)) = state.current_token(admission) else { return true };
-        let Err(early_ns) = token.take_request(|| state.payments.clock.running_ns()) else { return true };
-        if !std::mem::replace(&mut has_waited, true) {
-            metrics::counter!("levelgate_rate_limit_waits_total", "token" => token.name.as_str()).increment(1);
-        }
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_nanos(early_ns)) => {}
-            () = answers.sender.closed() => return false,
+impl Turns {
+    /// Whether the token has a limit.
+    fn are_limited(&self) -> bool {
+        let current = |admission| self.state.current_token(Some(admission));
+        self.admission.as_ref().is_some_and(|admission| {
+            matches!(current(admission), Ok(Some(token)) if token.limit.is_some())
+        })
+    }
+
+    /// Waits until the token may send one more line. A token that is no longer valid does not wait: its lines are refused.
+    /// `false`: the client has disconnected.
+    async fn wait(&self) -> bool {
+        let mut has_waited = false;
+        loop {
+            // Again after each wait: a reload may have changed the limit.
+            let Ok(Some(token)) = self.state.current_token(self.admission.as_ref()) else { return true };
+            let Err(early_ns) = token.take_request(|| self.state.payments.clock.running_ns()) else { return true };
+            if !std::mem::replace(&mut has_waited, true) {
+                metrics::counter!("levelgate_rate_limit_waits_total", "token" => token.name.as_str()).increment(1);
+            }
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_nanos(early_ns)) => {}
+                () = self.disconnected.closed() => return false,
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
         rules::configuration::Rules,
         transaction::{
             fact::CancelOf,
-            transition::{Operation, ProcessorOutcome},
+            transition::Operation,
         },
         vocabulary::words::Word,
     },
@@ -27,7 +27,7 @@ use crate::{
             operation::{OperationContext, PaymentOperation, fields_taken, taken_set},
             payment_service::PaymentService,
             precedence::{CallTarget, first_error, first_error_inside},
-            reserve::{admit_check, admit_reserve},
+            reserve::{admit_check, admit_paid, admit_reserve},
             transitions::{admit_approve, admit_transition, opaque_text, take_back},
         },
         reply::Answered,
@@ -124,7 +124,7 @@ impl PaymentService {
     }
 
     /// Counts an operation that was refused because it can only succeed later.
-    fn counted(&self, answered: Answered) -> Answered {
+    pub(super) fn counted<T>(&self, answered: Result<T, ServiceError>) -> Result<T, ServiceError> {
         if let Err(error) = answered.as_ref()
             && error.is_unavailable()
         {
@@ -160,12 +160,8 @@ fn admit<'a>(
     admit_payment: impl FnOnce(PaymentRequest<'a>) -> Result<Payment<'a>, Refusal>,
 ) -> Result<AdmittedOperation<'a>, ServiceError> {
     match operation {
-        PaymentOperation::Reserve => admit_reserve(fields, None, admit_payment),
-        PaymentOperation::Payment => {
-            let outcome =
-                fields.outcome.as_ref().map(|text| parse_word::<ProcessorOutcome>("outcome", &text.0)).transpose()?;
-            admit_reserve(fields, Some(outcome.unwrap_or(ProcessorOutcome::Approved)), admit_payment)
-        }
+        PaymentOperation::Reserve => admit_reserve(fields, admit_payment).map(AdmittedOperation::Payment),
+        PaymentOperation::Payment => admit_paid(fields, admit_payment).map(AdmittedOperation::Payment),
         PaymentOperation::Check => admit_check(context, fields),
         PaymentOperation::Approve => admit_approve(context.rules, fields),
         PaymentOperation::Decline => admit_transition(fields, |_| Ok(Operation::Decline)),
@@ -193,22 +189,22 @@ fn admit<'a>(
 }
 
 /// Whether the answer to an operation is that of a read.
-fn answer_kind(operation: PaymentOperation) -> AnswerKind {
+pub(super) fn answer_kind(operation: PaymentOperation) -> AnswerKind {
     if operation == PaymentOperation::Check { AnswerKind::Read } else { AnswerKind::Write }
 }
 
 /// What a line requests: an operation that takes all of its fields.
-struct LineRequest<'a> {
-    operation: PaymentOperation,
-    merchant: Cow<'a, str>,
-    fields: PaymentFields<'a>,
+pub(super) struct LineRequest<'a> {
+    pub(super) operation: PaymentOperation,
+    pub(super) merchant: Cow<'a, str>,
+    pub(super) fields: PaymentFields<'a>,
 }
 
 /// Reads a line of a batch or a replay. It looks nothing up but the rules.
 ///
 /// # Errors
 /// The first refusal.
-fn read_line<'a>(
+pub(super) fn read_line<'a>(
     rules: &Rules,
     line: &'a [u8],
     may_enter: impl Fn(&str) -> Result<(), ServiceError>,

@@ -4,6 +4,7 @@ mod admitted;
 pub(crate) mod block_origins;
 pub(crate) mod call;
 pub mod lines;
+pub mod lines_ahead;
 pub(crate) mod operation;
 pub(crate) mod payment_form;
 pub(crate) mod payment_service;

@@ -4,13 +4,14 @@ use crate::{
     domain::{
         decision::payment::{Payment, PaymentPurpose, PaymentRequest},
         request::{
-            fields::parse_time,
+            fields::{parse_time, parse_word},
             refusal::{Refusal, RefusalKind},
         },
         rules::configuration::Rules,
         transaction::transition::ProcessorOutcome,
         vocabulary::time::Millis,
     },
+    ledger::PaymentAnswer,
     service::{
         documents::payments::{
             decision_json::decision_json,
@@ -35,6 +36,20 @@ impl PaymentService {
         now: Millis,
     ) -> Answered {
         let OperationContext { rules, is_in_stream, .. } = context;
+        let answer = self.decide_payment(rules, admitted, now)?;
+        let denied = answer.violations.first().map(|violation| violation.code.number());
+        let body = decision_json(&answer, rules, is_in_stream);
+        let depends_on_lsn = Some(answer.depends_on_lsn);
+        Ok(Reply { denied, is_replay: answer.replay, depends_on_lsn, ..Reply::from_body(body) })
+    }
+
+    /// Decides on a payment and records it.
+    pub(super) fn decide_payment<'a>(
+        &self,
+        rules: &'a Rules,
+        admitted: &'a AdmittedPayment<'_>,
+        now: Millis,
+    ) -> Result<PaymentAnswer<'a>, ServiceError> {
         let AdmittedPayment { payment, outcome } = admitted;
         let began = Instant::now();
         let answer = self.ledger.reserve(rules, payment, *outcome, now)?;
@@ -47,10 +62,7 @@ impl PaymentService {
                 self.count_filters(payment, &answer);
             }
         }
-        let body = decision_json(&answer, rules, is_in_stream);
-        let denied = denied.map(|code| code.number());
-        let depends_on_lsn = Some(answer.depends_on_lsn);
-        Ok(Reply { denied, is_replay: answer.replay, depends_on_lsn, ..Reply::from_body(body) })
+        Ok(answer)
     }
 
     /// Admits a payment to be recorded. A payment whose id is known is compared with the recorded one before it counts as
@@ -117,14 +129,22 @@ impl PaymentService {
     }
 }
 
-/// Parses a reserve or a payment. `admit_payment` admits its fields.
+/// Parses a reserve. `admit_payment` admits its fields.
 pub(super) fn admit_reserve<'a>(
     fields: PaymentFields<'a>,
-    outcome: Option<ProcessorOutcome>,
     admit_payment: impl FnOnce(PaymentRequest<'a>) -> Result<Payment<'a>, Refusal>,
-) -> Result<AdmittedOperation<'a>, ServiceError> {
-    let payment = admit_payment(request(fields)?)?;
-    Ok(AdmittedOperation::Payment(AdmittedPayment { payment, outcome }))
+) -> Result<AdmittedPayment<'a>, ServiceError> {
+    Ok(AdmittedPayment { payment: admit_payment(request(fields)?)?, outcome: None })
+}
+
+/// Parses a `payment`: a reserve with its outcome. `admit_payment` admits its fields.
+pub(super) fn admit_paid<'a>(
+    fields: PaymentFields<'a>,
+    admit_payment: impl FnOnce(PaymentRequest<'a>) -> Result<Payment<'a>, Refusal>,
+) -> Result<AdmittedPayment<'a>, ServiceError> {
+    let sent = fields.outcome.as_ref().map(|text| parse_word::<ProcessorOutcome>("outcome", &text.0)).transpose()?;
+    let outcome = Some(sent.unwrap_or(ProcessorOutcome::Approved));
+    Ok(AdmittedPayment { outcome, ..admit_reserve(fields, admit_payment)? })
 }
 
 /// Parses a check.

@@ -103,11 +103,12 @@ fn store_fields(store: &Store) -> Vec<Field> {
 }
 
 fn memory_fields(memory: &Memory) -> Vec<Field> {
-    let Memory { retention_days, max_transactions, archive_days } = memory;
+    let Memory { retention_days, max_transactions, archive_days, huge_pages } = memory;
     vec![
         Field::new("[memory] retention_days", retention_days),
         Field::new("[memory] max_transactions", max_transactions),
         Field::new("[memory] archive_days", archive_days),
+        Field::new("[memory] huge_pages", huge_pages),
     ]
 }
 
