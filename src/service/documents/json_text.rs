@@ -19,8 +19,9 @@ pub(crate) struct JsonText {
 }
 
 impl JsonText {
-    pub(crate) fn with_capacity(bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes) }
+    /// JSON after other text.
+    pub(crate) fn after(bytes: Vec<u8>) -> Self {
+        Self { bytes }
     }
 
     pub(crate) fn into_bytes(self) -> Vec<u8> {
@@ -130,7 +131,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn written(write: impl FnOnce(&mut JsonText) -> serde_json::Result<()>) -> String {
-        let mut json = JsonText::with_capacity(0);
+        let mut json = JsonText::after(Vec::new());
         write(&mut json).unwrap();
         String::from_utf8(json.into_bytes()).unwrap()
     }

@@ -11,7 +11,10 @@ use crate::{
     },
     ledger::PaymentAnswer,
     service::{
-        documents::{payments::decision_json::decision_json, problem::ProblemDocument},
+        documents::{
+            payments::decision_json::{ANSWER_BYTES, append_decision_json},
+            problem::ProblemDocument,
+        },
         error::ServiceError,
         payments::{
             admitted::AdmittedPayment,
@@ -165,10 +168,10 @@ impl DecidedLines<'_> {
     /// The answers as lines.
     #[must_use]
     pub fn render(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(self.lines.len() * ANSWER_BYTES);
         for line in &self.lines {
             match line {
-                DecidedLine::Payment(answer) => out.extend_from_slice(&decision_json(answer, self.rules, true)),
+                DecidedLine::Payment(answer) => append_decision_json(&mut out, answer, self.rules, true),
                 DecidedLine::Text(text) => out.extend_from_slice(text),
             }
             out.push(b'\n');

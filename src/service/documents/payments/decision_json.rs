@@ -19,17 +19,27 @@ use crate::{
 };
 use smallvec::SmallVec;
 
-/// The bytes of most answers.
-const ANSWER_BYTES: usize = 768;
+/// The bytes for which an answer has room at first. Most answers are shorter.
+pub(crate) const ANSWER_BYTES: usize = 768;
 
 /// The answer to a reserve, a payment or a check as JSON.
 pub(crate) fn decision_json(answer: &PaymentAnswer<'_>, rules: &Rules, in_stream: bool) -> Vec<u8> {
-    let mut json = JsonText::with_capacity(ANSWER_BYTES);
-    if answer.explanation.is_none() && write_decision(&mut json, answer, rules, in_stream).is_ok() {
-        return json.into_bytes();
+    let mut out = Vec::with_capacity(ANSWER_BYTES);
+    append_decision_json(&mut out, answer, rules, in_stream);
+    out
+}
+
+/// Appends [`decision_json`] to `out`.
+pub(crate) fn append_decision_json(out: &mut Vec<u8>, answer: &PaymentAnswer<'_>, rules: &Rules, in_stream: bool) {
+    let begin = out.len();
+    let mut json = JsonText::after(std::mem::take(out));
+    let is_written = answer.explanation.is_none() && write_decision(&mut json, answer, rules, in_stream).is_ok();
+    *out = json.into_bytes();
+    if !is_written {
+        out.truncate(begin);
+        // It also reports what cannot be written.
+        out.extend_from_slice(&render(&DecisionDocument::of(answer, rules, in_stream)));
     }
-    // It also reports what cannot be written.
-    render(&DecisionDocument::of(answer, rules, in_stream))
 }
 
 fn write_decision(
