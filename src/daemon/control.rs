@@ -5,11 +5,12 @@ use crate::{
         maintenance::MaintenanceThread, reload::reloader::Reloader, snapshot_status::snapshot_problem,
         take_over_calls::TakeOverCalls,
     },
-    domain::customer::audit::Author,
+    domain::{customer::audit::Author, vocabulary::names::Name},
     service::{
         configuration::{
             change::{ConfigurationChange, ConfigurationOutcome},
             reload::{RefusedReload, ReloadReport},
+            trial::{ConfigurationTrial, MerchantFile},
         },
         daemon_control::DaemonControl,
         daemon_status::{ArchiveHealth, SnapshotReport, TakeOverReport},
@@ -35,6 +36,14 @@ impl DaemonControl for ControlledParts {
 
     fn configure(&self, change: &ConfigurationChange) -> Result<ConfigurationOutcome, ServiceError> {
         self.reloader.change(change)
+    }
+
+    fn try_configure(&self, change: &ConfigurationChange) -> Result<ConfigurationTrial, ServiceError> {
+        self.reloader.try_change(change)
+    }
+
+    fn merchant_file(&self, merchant: Name) -> Result<MerchantFile, ServiceError> {
+        self.reloader.merchant_file(merchant)
     }
 
     fn snapshot(&self) -> Result<SnapshotReport, ServiceError> {

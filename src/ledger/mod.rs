@@ -54,7 +54,9 @@ pub use crate::ledger::queries::feed::{FEED_READS_MAX, FeedEntry, FeedEvent, Fee
 pub use crate::ledger::queries::history::{HistoryStep, UnreadableStep};
 pub use crate::ledger::queries::instrument_blocks::BlockChange;
 pub use crate::ledger::queries::level_counts::LevelCounts;
-pub use crate::ledger::queries::limits_exceeded::LimitQuestion;
+pub use crate::ledger::queries::limits_exceeded::{
+    AboveBounds, AbovePage, AbovePosition, CustomerAbove, LimitQuestion,
+};
 pub use crate::ledger::queries::memory_use::MemoryUse;
 pub use crate::ledger::queries::transactions::{
     PAGE_MAX, TransactionPage, TransactionPosition, TransactionQuery, UnreadableTransaction,

@@ -1,11 +1,12 @@
 //! What a request can have the daemon do with its configuration and its data folder.
 
 use crate::{
-    domain::customer::audit::Author,
+    domain::{customer::audit::Author, vocabulary::names::Name},
     service::{
         configuration::{
             change::{ConfigurationChange, ConfigurationOutcome},
             reload::{RefusedReload, ReloadReport},
+            trial::{ConfigurationTrial, MerchantFile},
         },
         daemon_status::{ArchiveHealth, SnapshotReport, TakeOverReport},
         error::ServiceError,
@@ -26,6 +27,18 @@ pub trait DaemonControl: Send + Sync {
     /// # Errors
     /// The change is refused; nothing has changed.
     fn configure(&self, change: &ConfigurationChange) -> Result<ConfigurationOutcome, ServiceError>;
+
+    /// What a change of the rules would do. It can read many customers.
+    ///
+    /// # Errors
+    /// The change would be refused.
+    fn try_configure(&self, change: &ConfigurationChange) -> Result<ConfigurationTrial, ServiceError>;
+
+    /// The file of a merchant, and what a reload would change there. It reads the configuration folder.
+    ///
+    /// # Errors
+    /// No file defines the merchant.
+    fn merchant_file(&self, merchant: Name) -> Result<MerchantFile, ServiceError>;
 
     /// Takes a snapshot.
     ///

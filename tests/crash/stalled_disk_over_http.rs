@@ -10,7 +10,7 @@ use levelgate::{
     clock::{Clock, Source},
     config,
     daemon::data_folder,
-    domain::{customer::audit::Author, decision::clock_skew::ClockSkew},
+    domain::{customer::audit::Author, decision::clock_skew::ClockSkew, vocabulary::names::Name},
     http::{self, AccessTokens, server::pulse::Pulse},
     ledger::LedgerLimits,
     service::{
@@ -18,6 +18,7 @@ use levelgate::{
         configuration::{
             change::{ConfigurationChange, ConfigurationOutcome},
             reload::{RefusedReload, ReloadReport},
+            trial::{ConfigurationTrial, MerchantFile},
         },
         daemon_control::DaemonControl,
         daemon_status::{ArchiveHealth, ConfigurationHealth, SnapshotReport},
@@ -51,6 +52,14 @@ impl DaemonControl for NoControl {
 
     fn configure(&self, _: &ConfigurationChange) -> Result<ConfigurationOutcome, ServiceError> {
         unreachable!("no test configures")
+    }
+
+    fn try_configure(&self, _: &ConfigurationChange) -> Result<ConfigurationTrial, ServiceError> {
+        Ok(ConfigurationTrial::default())
+    }
+
+    fn merchant_file(&self, _: Name) -> Result<MerchantFile, ServiceError> {
+        Ok(MerchantFile::default())
     }
 
     fn snapshot(&self) -> Result<SnapshotReport, ServiceError> {

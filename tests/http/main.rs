@@ -45,6 +45,7 @@ mod input_bounds;
 mod instrument_blocks;
 mod instruments;
 mod level_renames;
+mod level_trials;
 mod levels;
 mod limit_raises;
 mod long_numbers;

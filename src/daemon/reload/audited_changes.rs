@@ -49,11 +49,14 @@ impl ConfigurationBefore<'_> {
     fn level(&self, key: &LevelKey) -> Option<Box<str>> {
         match self.overrides.level(key).and_then(|level| level.api_override.as_ref()) {
             Some(set) => set.body.clone(),
-            None => {
-                let entry = self.files.level_entries.iter().find(|entry| entry.key == *key);
-                entry.map(|entry| entry.body.as_str().into())
-            }
+            None => self.file_entry(key),
         }
+    }
+
+    /// The entry of a level in the file.
+    fn file_entry(&self, key: &LevelKey) -> Option<Box<str>> {
+        let entry = self.files.level_entries.iter().find(|entry| entry.key == *key);
+        entry.map(|entry| entry.body.as_str().into())
     }
 
     fn rates(&self) -> Box<str> {
@@ -86,6 +89,8 @@ impl ConfigurationBefore<'_> {
         match event {
             GlobalEvent::LevelPut { key, body, .. } => Some(of_level(key, Some(body.clone()))),
             GlobalEvent::LevelDeleted { key, .. } => Some(of_level(key, None)),
+            // A level was reset to the entry of its file.
+            GlobalEvent::LevelFileApplied { key, .. } => Some(of_level(key, self.file_entry(key))),
             GlobalEvent::RatesPut { body, .. } => {
                 let (old, new) = (Some(self.rates()), Some(body.clone()));
                 Some((OperationKind::Rates, OperationDetail { merchant: None, subject: "rates".into(), old, new }))
@@ -95,7 +100,6 @@ impl ConfigurationBefore<'_> {
             | GlobalEvent::LevelCreated { .. }
             | GlobalEvent::ExternalIdsGenerated { .. }
             | GlobalEvent::ConfigurationApplied { .. }
-            | GlobalEvent::LevelFileApplied { .. }
             | GlobalEvent::LevelRenamed { .. }
             | GlobalEvent::SegmentsReleased { .. }
             | GlobalEvent::ArchiveLossAccepted { .. }

@@ -39,14 +39,14 @@ use std::sync::Arc;
 const RENAMED_BYTES_MAX: usize = 8 << 20;
 
 /// What a change records, and what it returns.
-type Planned = (Vec<GlobalEvent>, ConfigurationOutcome);
+pub(super) type Planned = (Vec<GlobalEvent>, ConfigurationOutcome);
 
 /// A change, and the configuration that it is applied to.
-struct ChangeContext<'a> {
-    change: &'a ConfigurationChange,
-    rules: &'a Rules,
-    overrides: &'a Overrides,
-    files: &'a Loaded,
+pub(super) struct ChangeContext<'a> {
+    pub(super) change: &'a ConfigurationChange,
+    pub(super) rules: &'a Rules,
+    pub(super) overrides: &'a Overrides,
+    pub(super) files: &'a Loaded,
 }
 
 /// A new name for a level, in all currencies.
@@ -59,6 +59,12 @@ struct LevelRename {
 }
 
 impl LevelRename {
+    /// The rename of a change; `None`: it is another change.
+    fn of(action: &ConfigurationAction) -> Option<Self> {
+        let ConfigurationAction::Rename { merchant, direction, from, to } = *action else { return None };
+        Some(Self { merchant, direction, from, to })
+    }
+
     fn key(&self, currency: Currency, name: Name) -> LevelKey {
         LevelKey { merchant: self.merchant, direction: self.direction, currency, name }
     }
@@ -77,18 +83,10 @@ impl Reloader {
         let files = self.files.lock();
         let (rules, overrides) = (self.parts.payments.rules(), self.parts.payments.ledger.overrides());
         let context = ChangeContext { change, rules: &rules, overrides: &overrides, files: &files };
-        let (mut events, done) = match &change.action {
-            ConfigurationAction::PutLevel(key, body) => self.put_level(*key, body, &context)?,
-            ConfigurationAction::DeleteLevel(key) => self.delete_level(*key, &context)?,
-            ConfigurationAction::DeleteCurrency { merchant, direction, currency } => {
-                self.delete_currency(*merchant, *direction, *currency, &context)?
-            }
-            ConfigurationAction::Rename { merchant, direction, from, to } => {
-                let rename = LevelRename { merchant: *merchant, direction: *direction, from: *from, to: *to };
-                return self.rename(rename, &context);
-            }
-            ConfigurationAction::PutRates(body) => self.put_rates(body, &context)?,
-        };
+        if let Some(rename) = LevelRename::of(&change.action) {
+            return self.rename(rename, &context);
+        }
+        let (mut events, done) = self.plan(&context)?;
         if events.is_empty() {
             return Ok(done);
         }
@@ -97,6 +95,45 @@ impl Reloader {
         self.put_in_force(&files, overrides, &events).map_err(refused)?;
         self.log_change(change);
         Ok(done)
+    }
+
+    /// What a change records and returns. It changes nothing.
+    ///
+    /// # Errors
+    /// The change is refused.
+    pub(super) fn plan(&self, context: &ChangeContext<'_>) -> Result<Planned, ServiceError> {
+        match &context.change.action {
+            ConfigurationAction::PutLevel(key, body) => self.put_level(*key, body, context),
+            ConfigurationAction::DeleteLevel(key) => self.delete_level(*key, context),
+            ConfigurationAction::ResetLevel(key) => self.reset_level(*key, context),
+            ConfigurationAction::DeleteCurrency { merchant, direction, currency } => {
+                self.delete_currency(*merchant, *direction, *currency, context)
+            }
+            ConfigurationAction::Rename { merchant, direction, from, to } => {
+                let rename = LevelRename { merchant: *merchant, direction: *direction, from: *from, to: *to };
+                let PlannedRename { events, currencies } = self.plan_rename(rename, context)?;
+                Ok((events, ConfigurationOutcome { currencies, ..ConfigurationOutcome::default() }))
+            }
+            ConfigurationAction::PutRates(body) => self.put_rates(body, context),
+        }
+    }
+
+    /// Removes what the API set, so that the entry of the file is in force again.
+    fn reset_level(&self, key: LevelKey, context: &ChangeContext<'_>) -> Result<Planned, ServiceError> {
+        let ChangeContext { change, rules, overrides, files } = *context;
+        let Some(entry) = files.level_entries.iter().find(|entry| entry.key == key) else {
+            let merchant = merchant(rules, key.merchant)?;
+            if self.level_created(&key, rules).is_none() {
+                return Err(self.parts.payments.unknown_level(merchant, &key).into());
+            }
+            let reason = format!("cannot be reset: the merchant's file has no entry of {key}; delete it instead");
+            return Err(Refusal::NotAllowed { field: "name", reason }.into());
+        };
+        let state = overrides.level(&key);
+        let Some(set) = state.and_then(|state| state.api_override.as_ref()) else { return Ok(Planned::default()) };
+        let created = state.and_then(|state| state.file_entry).map_or(set.created, |entry| entry.created);
+        let event = GlobalEvent::LevelFileApplied { key, digest: Some(entry.digest()), created, at: change.at };
+        Ok((vec![event], ConfigurationOutcome::default()))
     }
 
     fn log_change(&self, change: &ConfigurationChange) {
@@ -268,7 +305,7 @@ fn not_allowed(reason: &str) -> ServiceError {
     Refusal::NotAllowed { field: "to", reason: reason.to_owned() }.into()
 }
 
-fn refused(problems: Vec<ProblemText>) -> ServiceError {
+pub(super) fn refused(problems: Vec<ProblemText>) -> ServiceError {
     ServiceError::bad_configuration(texts(problems))
 }
 

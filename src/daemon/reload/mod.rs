@@ -5,3 +5,4 @@ pub(crate) mod differences;
 mod level_changes;
 pub(crate) mod name_table;
 pub(crate) mod reloader;
+mod trials;

@@ -5,6 +5,7 @@ pub mod decide;
 pub mod endpoint_choice;
 pub mod explanation;
 pub mod gauge;
+pub mod held_usage;
 pub mod level_choice;
 pub mod method_settings;
 pub mod opening;

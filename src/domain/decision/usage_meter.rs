@@ -106,7 +106,7 @@ impl<'a> UsageMeter<'a> {
 
     /// Whether a filter counts a series.
     #[inline]
-    fn counts(&self, filter: &Filter, series: &UsageSeriesKey) -> bool {
+    pub(in crate::domain) fn counts(&self, filter: &Filter, series: &UsageSeriesKey) -> bool {
         let UsageSeriesKey { direction, currency, level } = *series;
         direction == self.direction
             && match filter.scope {

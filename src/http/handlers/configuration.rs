@@ -11,6 +11,7 @@ use crate::{
             body::read_body,
             path::{LevelCurrencyPath, LevelPath, MerchantPath, NewLevelPath, PathParameters, RenamePath},
         },
+        handlers::levels::level_key,
         response::{reply_response, respond},
         server::admission::Admission,
         state::AppState,
@@ -20,7 +21,9 @@ use crate::{
         configuration::change::{ConfigurationAction, ConfigurationChange, ConfigurationOutcome},
         documents::card_guard::no_card_in_json,
         error::ServiceError,
-        reply::Answered,
+        event_feed::reader_turn,
+        payments::PaymentService,
+        reply::{Answered, Reply},
     },
 };
 use axum::{
@@ -61,19 +64,49 @@ fn shows_name<'a>(state: &'a AppState, admission: Option<&'a Admission>) -> impl
     move |name| state.access.shows_name(admission.map(|admission| &*admission.token), name)
 }
 
-async fn change(
-    state: &Arc<AppState>,
+/// A change with its author and its time.
+fn change_of(
+    state: &AppState,
     action: ConfigurationAction,
     by: Option<Name>,
-) -> Result<ConfigurationOutcome, ServiceError> {
+) -> Result<ConfigurationChange, ServiceError> {
     let at = match state.payments.time() {
         Err(error) if error.is_unavailable() => return Err(error),
         // No request has named a time yet.
         now => now.unwrap_or_else(|_| state.payments.clock.wall()),
     };
-    let (state, change) = (Arc::clone(state), ConfigurationChange { action, by, at });
+    Ok(ConfigurationChange { action, by, at })
+}
+
+async fn change(
+    state: &Arc<AppState>,
+    action: ConfigurationAction,
+    by: Option<Name>,
+) -> Result<ConfigurationOutcome, ServiceError> {
+    let (change, state) = (change_of(state, action, by)?, Arc::clone(state));
     let done = tokio::task::spawn_blocking(move || state.control.configure(&change)).await;
     done.unwrap_or_else(|error| Err(ServiceError::unfinished(&error)))
+}
+
+/// Makes a change, or with `dry_run=true` tries it. `shown` is the answer to a change that was made.
+async fn make_or_try<P>(
+    request: &AdminRequest<P>,
+    action: ConfigurationAction,
+    shown: impl FnOnce(&PaymentService, &ConfigurationOutcome) -> Reply,
+) -> Answered {
+    const KEY: &str = "dry_run";
+    let sent = request.query.pairs().find(|(key, _)| key == KEY).map(|(_, value)| value.parse::<bool>());
+    let is_trial = sent.transpose().map_err(|_| ServiceError::unknown_value(KEY, "is true or false"))?;
+    let (state, by) = (&request.state, request.author.by);
+    if is_trial != Some(true) {
+        let outcome = change(state, action, by).await?;
+        return Ok(shown(&state.payments, &outcome));
+    }
+    let (change, state) = (change_of(state, action, by)?, Arc::clone(state));
+    // It can read many customers: few are tried at a time.
+    let _turn = reader_turn().await;
+    let tried = tokio::task::spawn_blocking(move || state.control.try_configure(&change)).await;
+    Ok(tried.unwrap_or_else(|error| Err(ServiceError::unfinished(&error)))?.reply())
 }
 
 /// `PUT /v1/merchants/{merchant}/levels/{direction}/{currency}/{name}`
@@ -81,8 +114,8 @@ pub(crate) async fn put_level(request: AdminRequest<NewLevelPath>) -> Response {
     let NewLevelPath { direction, currency, name } = request.path;
     let key = LevelKey { merchant: request.merchant.id, direction, currency, name };
     let action = ConfigurationAction::PutLevel(key, request.body.to_vec());
-    let done = change(&request.state, action, request.author.by).await;
-    request.answer(done.map(|outcome| request.state.payments.level_after_change(key, &outcome))).await
+    let done = make_or_try(&request, action, |payments, outcome| payments.level_after_change(key, outcome)).await;
+    request.answer(done).await
 }
 
 /// `GET /v1/merchants/{merchant}/levels/{direction}/{currency}/{name}`
@@ -92,30 +125,27 @@ pub(crate) async fn show_level(request: AdminRequest<LevelPath>) -> Response {
     request.answer(answered).await
 }
 
-/// The key of the level that a path names.
-fn level_key(request: &AdminRequest<LevelPath>) -> Result<LevelKey, ServiceError> {
-    let LevelPath { direction, currency, ref level } = request.path;
-    let merchant = request.merchant.id;
-    if level.name == Name::unrecorded() {
-        let level = &level.text;
-        let known = request.state.payments.ledger.level_list(&request.merchant, direction, Some(currency));
-        let direction = direction.word();
-        let missing =
-            format!("level `{level}` for {direction}s in {currency} of merchant `{merchant}`; it has {known}");
-        return Err(Refusal::UnknownLevel(missing).into());
-    }
-    Ok(LevelKey { merchant, direction, currency, name: level.name })
-}
-
 async fn delete_levels<P: PathParameters>(request: &AdminRequest<P>, action: ConfigurationAction) -> Answered {
-    let outcome = change(&request.state, action, request.author.by).await?;
-    Ok(request.state.payments.deleted_levels(&outcome))
+    make_or_try(request, action, PaymentService::deleted_levels).await
 }
 
 /// `DELETE /v1/merchants/{merchant}/levels/{direction}/{currency}/{name}`
 pub(crate) async fn delete_level(request: AdminRequest<LevelPath>) -> Response {
     let answered = match level_key(&request) {
         Ok(key) => delete_levels(&request, ConfigurationAction::DeleteLevel(key)).await,
+        Err(error) => Err(error),
+    };
+    request.answer(answered).await
+}
+
+/// `POST /v1/merchants/{merchant}/levels/{direction}/{currency}/{name}/reset`
+pub(crate) async fn reset_level(request: AdminRequest<LevelPath>) -> Response {
+    let answered = match level_key(&request) {
+        Ok(key) => {
+            let shown =
+                |payments: &PaymentService, outcome: &ConfigurationOutcome| payments.level_after_change(key, outcome);
+            make_or_try(&request, ConfigurationAction::ResetLevel(key), shown).await
+        }
         Err(error) => Err(error),
     };
     request.answer(answered).await
@@ -147,8 +177,7 @@ async fn rename_level(request: &AdminRequest<RenamePath>) -> Answered {
     }
     let to = body::new_name(&request.body, merchant)?;
     let action = ConfigurationAction::Rename { merchant, direction, from, to };
-    let outcome = change(&request.state, action, request.author.by).await?;
-    Ok(request.state.payments.renamed_level(from, to, &outcome))
+    make_or_try(request, action, |payments, outcome| payments.renamed_level(from, to, outcome)).await
 }
 
 /// `GET /v1/rates`

@@ -11,6 +11,7 @@ pub(crate) mod import_export;
 pub(crate) mod index;
 pub(crate) mod instruments;
 pub(crate) mod jobs;
+pub(crate) mod levels;
 pub(crate) mod limits;
 pub(crate) mod monitoring;
 pub(crate) mod payments;

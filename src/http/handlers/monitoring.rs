@@ -1,9 +1,8 @@
-//! What operators watch of a merchant: the audit, counts of decisions, the status of a level.
+//! What operators watch of a merchant: the audit, and counts of decisions.
 
 use crate::{
-    domain::{request::refusal::Refusal, rules::level::LevelKey, vocabulary::names::Name},
-    http::extract::{admin_request::AdminRequest, path::LevelPath},
-    service::{customers::audit::AuditRequest, decision_series::SeriesQuery, event_feed::reader_turn, reply::Answered},
+    http::extract::admin_request::AdminRequest,
+    service::{customers::audit::AuditRequest, decision_series::SeriesQuery, event_feed::reader_turn},
 };
 use axum::response::Response;
 
@@ -27,27 +26,4 @@ pub(crate) async fn series(request: AdminRequest) -> Response {
             request.state.payments.decision_series(&request.merchant, query)
         })
         .await
-}
-
-/// `GET /v1/merchants/{merchant}/levels/{direction}/{currency}/{name}/status`
-pub(crate) async fn level_status(request: AdminRequest<LevelPath>) -> Response {
-    // It visits all customers: few are read at a time.
-    let _turn = reader_turn().await;
-    request.run_blocking(show_level_status).await
-}
-
-fn show_level_status(request: &AdminRequest<LevelPath>) -> Answered {
-    let LevelPath { direction, currency, ref level } = request.path;
-    let merchant = request.merchant.id;
-    if level.name == Name::unrecorded() {
-        let level = &level.text;
-        let known = request.state.payments.ledger.level_list(&request.merchant, direction, Some(currency));
-        let direction = direction.word();
-        let missing =
-            format!("level `{level}` for {direction}s in {currency} of merchant `{merchant}`; it has {known}");
-        return Err(Refusal::UnknownLevel(missing).into());
-    }
-    let key = LevelKey { merchant, direction, currency, name: level.name };
-    let rules = (&*request.rules, &*request.merchant);
-    request.state.payments.level_status(rules, key, &|name| request.shows_name(name))
 }

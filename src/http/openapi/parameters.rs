@@ -146,6 +146,17 @@ fn of_query(path: &str, key: &str, generator: &mut SchemaGenerator) -> Option<De
                 "type": "boolean", "default": false, "examples": [true]
             }),
         ),
+        "dry_run" => (
+            "Whether the change is only tried: the answer says what would differ and whom it affects.",
+            json_schema!({
+                "type": "boolean", "default": false, "examples": [true]
+            }),
+        ),
+        "filter" => ("The name of the filter.", generator.subschema_for::<NameText>()),
+        "payment_method" => ("The payment method. Absent: the methods of gates are not looked at.", text("card")),
+        "amount" => ("The amount. Absent: the bounds of gates are not looked at.", text("125.50")),
+        "project" => ("Only this project.", text("web")),
+        "endpoint" => ("Only this endpoint.", text("web-eur")),
         "resolution" => ("The length of a period.", generator.subschema_for::<WordOf<Resolution>>()),
         _ => return None,
     })

@@ -12,8 +12,9 @@ use crate::{
         },
     },
     service::{
-        configuration::effective::{DeletedLevels, LevelChange, LevelList, MerchantList, RenamedLevel},
+        configuration::effective::{LevelChange, LevelList, MerchantList},
         documents::{
+            answers::{LevelDeletionDocument, LevelPutDocument, LevelRenameDocument},
             configuration::{level::LevelDocument, merchant::MerchantDocument, rates::RatesDocument},
             requests::configuration::{LevelRequest, RatesRequest, RenameRequest},
         },
@@ -21,8 +22,11 @@ use crate::{
 };
 use axum::routing::on;
 
+/// With `dry_run=true` a change is tried, and nothing is changed.
+const DRY_RUN: &[&str] = &["dry_run"];
+
 /// The operations on merchants, levels and rates.
-pub(super) static CONFIGURATION_OPERATIONS: [Operation; 10] = [
+pub(super) static CONFIGURATION_OPERATIONS: [Operation; 11] = [
     Operation {
         method: OperationMethod::Get,
         path: "/v1/merchants",
@@ -84,9 +88,9 @@ pub(super) static CONFIGURATION_OPERATIONS: [Operation; 10] = [
         path: "/v1/merchants/{merchant}/levels/{direction}/{currency}/{name}",
         role: RequiredRole::Operator,
         merchants: MerchantScope::OfPath,
-        query: QueryKeys::None,
+        query: QueryKeys::Listed(DRY_RUN),
         body: RequestBody::Json(schema_of::<LevelRequest>),
-        answers: &[ok::<LevelChange<'static>>(), created::<LevelChange<'static>>()],
+        answers: &[ok::<LevelPutDocument>(), created::<LevelChange<'static>>()],
         problems: &[JSON, MERCHANT, VALUES, TIME, RECORDING, CONFIGURATION],
         availability: Availability::Main,
         handler: |method| on(method, configuration::put_level),
@@ -98,9 +102,9 @@ pub(super) static CONFIGURATION_OPERATIONS: [Operation; 10] = [
         path: "/v1/merchants/{merchant}/levels/{direction}/{currency}/{name}",
         role: RequiredRole::Operator,
         merchants: MerchantScope::OfPath,
-        query: QueryKeys::None,
+        query: QueryKeys::Listed(DRY_RUN),
         body: RequestBody::None,
-        answers: &[ok::<DeletedLevels<'static>>()],
+        answers: &[ok::<LevelDeletionDocument>()],
         problems: &[MERCHANT, VALUES, TIME, RECORDING, CONFIGURATION],
         availability: Availability::Main,
         handler: |method| on(method, configuration::delete_level),
@@ -112,9 +116,9 @@ pub(super) static CONFIGURATION_OPERATIONS: [Operation; 10] = [
         path: "/v1/merchants/{merchant}/levels/{direction}/{currency}",
         role: RequiredRole::Operator,
         merchants: MerchantScope::OfPath,
-        query: QueryKeys::None,
+        query: QueryKeys::Listed(DRY_RUN),
         body: RequestBody::None,
-        answers: &[ok::<DeletedLevels<'static>>()],
+        answers: &[ok::<LevelDeletionDocument>()],
         problems: &[MERCHANT, VALUES, TIME, RECORDING, CONFIGURATION],
         availability: Availability::Main,
         handler: |method| on(method, configuration::delete_currency),
@@ -123,12 +127,26 @@ pub(super) static CONFIGURATION_OPERATIONS: [Operation; 10] = [
     },
     Operation {
         method: OperationMethod::Post,
+        path: "/v1/merchants/{merchant}/levels/{direction}/{currency}/{name}/reset",
+        role: RequiredRole::Operator,
+        merchants: MerchantScope::OfPath,
+        query: QueryKeys::Listed(DRY_RUN),
+        body: RequestBody::None,
+        answers: &[ok::<LevelPutDocument>()],
+        problems: &[MERCHANT, VALUES, TIME, RECORDING, CONFIGURATION],
+        availability: Availability::Main,
+        handler: |method| on(method, configuration::reset_level),
+        id: "reset_level",
+        summary: "Resets a level to its entry in the merchant's file.",
+    },
+    Operation {
+        method: OperationMethod::Post,
         path: "/v1/merchants/{merchant}/levels/{direction}/{name}/rename",
         role: RequiredRole::Operator,
         merchants: MerchantScope::OfPath,
-        query: QueryKeys::None,
+        query: QueryKeys::Listed(DRY_RUN),
         body: RequestBody::Json(schema_of::<RenameRequest>),
-        answers: &[ok::<RenamedLevel<'static>>()],
+        answers: &[ok::<LevelRenameDocument>()],
         problems: &[JSON, MERCHANT, VALUES, TIME, RECORDING, CONFIGURATION, &["level_exists", "method_not_allowed"]],
         availability: Availability::Main,
         handler: |method| on(method, configuration::rename),

@@ -2,7 +2,7 @@
 
 use crate::{
     http::{
-        handlers::monitoring,
+        handlers::{levels, monitoring},
         operations::{
             operation::{
                 Availability, MerchantScope, Operation, OperationMethod, QueryKeys, RequestBody, RequiredRole, ok,
@@ -11,7 +11,12 @@ use crate::{
         },
     },
     service::{
-        configuration::level_status::LevelStatusDocument,
+        configuration::{
+            above_limit::{ABOVE_LIMIT_KEYS, AboveLimitDocument},
+            level_gates::{LEVEL_GATES_KEYS, LevelGatesDocument},
+            level_status::LevelStatusDocument,
+            trial::MerchantFileDocument,
+        },
         customers::audit::AUDIT_KEYS,
         decision_series::{SERIES_KEYS, SeriesDocument},
         documents::answers::Audit,
@@ -20,7 +25,7 @@ use crate::{
 use axum::routing::on;
 
 /// The operations that show what happens at a merchant.
-pub(super) static MONITORING: [Operation; 3] = [
+pub(super) static MONITORING: [Operation; 6] = [
     Operation {
         method: OperationMethod::Get,
         path: "/v1/merchants/{merchant}/audit",
@@ -59,8 +64,50 @@ pub(super) static MONITORING: [Operation; 3] = [
         answers: &[ok::<LevelStatusDocument>()],
         problems: &[MERCHANT, VALUES, &["level_not_found"]],
         availability: Availability::Main,
-        handler: |method| on(method, monitoring::level_status),
+        handler: |method| on(method, levels::level_status),
         id: "level_status",
         summary: "Shows who has a level, and where it comes from.",
+    },
+    Operation {
+        method: OperationMethod::Get,
+        path: "/v1/merchants/{merchant}/levels/{direction}/{currency}/{name}/gates",
+        role: RequiredRole::Any,
+        merchants: MerchantScope::OfPath,
+        query: QueryKeys::Taken(LEVEL_GATES_KEYS),
+        body: RequestBody::None,
+        answers: &[ok::<LevelGatesDocument<'static>>()],
+        problems: &[MERCHANT, VALUES, &["level_not_found"]],
+        availability: Availability::Main,
+        handler: |method| on(method, levels::level_gates),
+        id: "level_gates",
+        summary: "Shows the gates of a level in order, and why each would be left out.",
+    },
+    Operation {
+        method: OperationMethod::Get,
+        path: "/v1/merchants/{merchant}/levels/{direction}/{currency}/{name}/above",
+        role: RequiredRole::BackOffice,
+        merchants: MerchantScope::OfPath,
+        query: QueryKeys::Taken(ABOVE_LIMIT_KEYS),
+        body: RequestBody::None,
+        answers: &[ok::<AboveLimitDocument>()],
+        problems: &[MERCHANT, VALUES, &["level_not_found", "field_missing"], LONG_ANSWER],
+        availability: Availability::Main,
+        handler: |method| on(method, levels::above_limit),
+        id: "customers_above_limit",
+        summary: "Lists the customers above a limit of a level now.",
+    },
+    Operation {
+        method: OperationMethod::Get,
+        path: "/v1/merchants/{merchant}/file",
+        role: RequiredRole::BackOffice,
+        merchants: MerchantScope::OfPath,
+        query: QueryKeys::None,
+        body: RequestBody::None,
+        answers: &[ok::<MerchantFileDocument<'static>>()],
+        problems: &[MERCHANT, LONG_ANSWER],
+        availability: Availability::Main,
+        handler: |method| on(method, levels::merchant_file),
+        id: "merchant_file",
+        summary: "Shows the file of a merchant, and what a reload would change.",
     },
 ];

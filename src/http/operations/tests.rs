@@ -23,6 +23,7 @@ use crate::{
         configuration::{
             change::{ConfigurationChange, ConfigurationOutcome},
             reload::{RefusedReload, ReloadReport},
+            trial::{ConfigurationTrial, MerchantFile},
         },
         daemon_control::DaemonControl,
         daemon_status::{ArchiveHealth, ConfigurationHealth, SnapshotReport},
@@ -81,6 +82,14 @@ impl DaemonControl for NoDaemon {
 
     fn configure(&self, _: &ConfigurationChange) -> Result<ConfigurationOutcome, ServiceError> {
         Ok(ConfigurationOutcome::default())
+    }
+
+    fn try_configure(&self, _: &ConfigurationChange) -> Result<ConfigurationTrial, ServiceError> {
+        Ok(ConfigurationTrial::default())
+    }
+
+    fn merchant_file(&self, _: Name) -> Result<MerchantFile, ServiceError> {
+        Ok(MerchantFile::default())
     }
 
     fn snapshot(&self) -> Result<SnapshotReport, ServiceError> {

@@ -13,6 +13,8 @@ pub enum ConfigurationAction {
     PutLevel(LevelKey, Vec<u8>),
     /// Deletes a level; `unknown` becomes empty.
     DeleteLevel(LevelKey),
+    /// Removes what the API set, so that the entry of the merchant's file is in force again.
+    ResetLevel(LevelKey),
     /// Deletes all levels of a direction and a currency.
     DeleteCurrency {
         /// The merchant of the levels.
@@ -42,6 +44,7 @@ impl fmt::Display for ConfigurationAction {
         match self {
             Self::PutLevel(key, _) => write!(f, "{key} was set"),
             Self::DeleteLevel(key) => write!(f, "{key} was deleted"),
+            Self::ResetLevel(key) => write!(f, "{key} was reset to its entry in the file"),
             Self::DeleteCurrency { merchant, direction, currency } => {
                 write!(f, "all levels for {}s in {currency} of merchant `{merchant}` were deleted", direction.word())
             }

@@ -4,6 +4,7 @@ use crate::domain::{
     customer::aggregate::Customer,
     decision::{
         explanation::explain,
+        held_usage::{HeldTransaction, held_transactions},
         level_choice::{self, EffectiveLevel},
         usage_meter::{OwnTerms, UsageMeter},
     },
@@ -32,6 +33,10 @@ use crate::{
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
+/// The most transactions in memory of one customer that are read for the open holds. They are read under the lock of the
+/// customer.
+const SUMMARIES_MAX: usize = 20_000;
+
 impl CustomerService<'_> {
     /// Shows a customer's usage.
     ///
@@ -44,7 +49,8 @@ impl CustomerService<'_> {
 
 /// The usage in every direction and currency in which the merchant takes payments or the customer has any.
 pub(super) fn usage_document(whole: CustomerWithUsage<'_>, rules: &Rules, merchant: &Merchant, now: Millis) -> Value {
-    let CustomerWithUsage { customer, usage: all_usage, .. } = whole;
+    let CustomerWithUsage { customer, merged, usage: all_usage, .. } = whole;
+    let held = held_by_all(customer, merged, now);
     let endpoints = merchant.projects.iter().flat_map(|project| &project.endpoints).map(|endpoint| endpoint.currency);
     let levels = merchant.levels.iter().map(|level| level.currency);
     let series = all_usage.iter().map(|series| series.key.currency);
@@ -71,7 +77,11 @@ pub(super) fn usage_document(whole: CustomerWithUsage<'_>, rules: &Rules, mercha
                 continue;
             }
             let limits = explain(&measure, &gauges, None, now);
-            let limits: Vec<FilterUsage> = limits.iter().map(|limit| FilterUsage::of(limit, currency, rules)).collect();
+            let limits = limits.iter().zip(&gauges).map(|(limit, gauge)| {
+                let held = held.as_ref().map(|held| measure.held(gauge, held));
+                FilterUsage::of(limit, currency, rules).with_held(held, currency, rules)
+            });
+            let limits: Vec<FilterUsage> = limits.collect();
             usage.push(json!({
                 "direction": direction.word(),
                 "currency": AsText(currency),
@@ -105,6 +115,13 @@ pub(super) fn usage_document(whole: CustomerWithUsage<'_>, rules: &Rules, mercha
         })
     });
     json!({ "usage": usage, "totals": totals.collect::<Vec<_>>(), "server_time": AsText(now) })
+}
+
+/// The open holds of a customer and of those who were merged into it; `None`: there are too many transactions in memory.
+fn held_by_all(customer: &Customer, merged: &[&Customer], now: Millis) -> Option<Vec<HeldTransaction>> {
+    let all = [customer].into_iter().chain(merged.iter().copied());
+    let held: Option<Vec<_>> = all.map(|one| held_transactions(one, now, SUMMARIES_MAX)).collect();
+    held.map(|held| held.concat())
 }
 
 /// The customer's stored level where it is active, else the merchant's default. The project is not known here.

@@ -23,6 +23,10 @@ use crate::{
     ledger::AuditKind,
     service::{
         bulk_change::bulk_job::BulkCounts,
+        configuration::{
+            effective::{DeletedLevels, LevelChange, RenamedLevel},
+            trial::TrialDocument,
+        },
         documents::{
             as_text::{Amount, AsText},
             attributes::ShownAttributes,
@@ -388,4 +392,13 @@ alternatives! {
 
     /// The answer to a line of a batch: a decision, a transition, or a problem.
     BatchAnswer { DecisionDocument<'static>, TransitionDocument<'static>, ProblemDocument }
+
+    /// A level after it was set or reset, or what the change would do.
+    LevelPutDocument { LevelChange<'static>, TrialDocument<'static> }
+
+    /// The deleted levels, or what the deletion would do.
+    LevelDeletionDocument { DeletedLevels<'static>, TrialDocument<'static> }
+
+    /// The outcome of a rename, or what it would do.
+    LevelRenameDocument { RenamedLevel<'static>, TrialDocument<'static> }
 }

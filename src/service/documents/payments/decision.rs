@@ -10,7 +10,9 @@ use crate::{
     },
     domain::{
         customer::status::CustomerStatus,
-        decision::{explanation::LimitExplained, gauge::Headroom, method_settings::SettingLayer},
+        decision::{
+            explanation::LimitExplained, gauge::Headroom, held_usage::HeldUsage, method_settings::SettingLayer,
+        },
         routing::gates::SkipReason,
         rules::{
             configuration::Rules,
@@ -148,6 +150,10 @@ struct AmountUsage {
     limit: Option<Amount>,
     /// What is used. `null`: a rate is missing.
     used: Option<Amount>,
+    /// What open holds contribute to what is used; only in the usage of a customer. Absent: a rate is missing, or the
+    /// customer has too many transactions in memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<Amount>,
     /// What is left. `null`: amounts are not limited, or a rate is missing.
     remaining: Option<Amount>,
     /// The currencies without a rate; absent if none is missing.
@@ -163,6 +169,10 @@ struct QuantityUsage {
     limit: Option<u64>,
     /// The number of transactions.
     used: u64,
+    /// Those of them that count only because of an open hold; only in the usage of a customer. Absent: the customer has too
+    /// many transactions in memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<u64>,
     /// What is left. `null`: the number is not limited.
     remaining: Option<u64>,
 }
@@ -394,15 +404,26 @@ impl FilterUsage {
             amount: AmountUsage {
                 limit: amount_limit.map(amount),
                 used: used.map(amount),
+                held: None,
                 remaining: amount_limit.zip(used).map(|(limit, used)| amount(limit.saturating_sub(used))),
                 missing_rate: limit.amount_used.err().map(|pair| format!("{}/{}", pair.from, pair.to)),
             },
             quantity: QuantityUsage {
                 limit: filter.quantity_limit,
                 used: limit.quantity_used,
+                held: None,
                 remaining: filter.quantity_limit.map(|most| most.saturating_sub(limit.quantity_used)),
             },
         }
+    }
+
+    /// The same with the part that open holds contribute. `None`: it is not known.
+    pub(crate) fn with_held(mut self, held: Option<HeldUsage>, currency: Currency, rules: &Rules) -> Self {
+        let units = rules.currencies.units(currency);
+        let amount = held.and_then(|held| held.amount.ok());
+        self.amount.held = amount.map(|value| AsText(Minor { value, units }));
+        self.quantity.held = held.map(|held| held.quantity);
+        self
     }
 }
 
