@@ -23,6 +23,7 @@ mod state;
 mod stylesheet;
 #[cfg(test)]
 mod tests;
+mod writes;
 
 pub use crate::console::{
     router::routes,

@@ -71,8 +71,20 @@ const CHANGE: &str = "/console/m/{merchant}/customers/{customer}/change";
 
 const LIMITS: &str = "/console/m/{merchant}/customers/{customer}/limits/change";
 
+const LEVELS: &str = "/console/m/{merchant}/levels";
+const NEW_LEVEL: &str = "/console/m/{merchant}/levels/new";
+const DELETE_CURRENCY: &str = "/console/m/{merchant}/levels/delete/{direction}/{currency}";
+const EDIT_LEVEL: &str = "/console/m/{merchant}/levels/{direction}/{currency}/{level}/edit";
+const RENAME_LEVEL: &str = "/console/m/{merchant}/levels/{direction}/{currency}/{level}/rename";
+const RESET_LEVEL: &str = "/console/m/{merchant}/levels/{direction}/{currency}/{level}/reset";
+const DELETE_LEVEL: &str = "/console/m/{merchant}/levels/{direction}/{currency}/{level}/delete";
+const CHANGE_METHOD: &str = "/console/m/{merchant}/levels/{direction}/{currency}/{level}/methods/change";
+const CHANGE_FILTER: &str = "/console/m/{merchant}/levels/{direction}/{currency}/{level}/filters/change";
+
+const LINK: &str = "/console/m/{merchant}/transactions/{transaction}/link";
+
 /// All pages.
-pub(super) static PAGES: [PageRow; 24] = [
+pub(super) static PAGES: [PageRow; 47] = [
     public(PageMethod::Get, "/console/login", Handler::SignInForm),
     public(PageMethod::Post, "/console/login", Handler::SignIn),
     public(PageMethod::Post, "/console/logout", Handler::SignOut),
@@ -93,8 +105,31 @@ pub(super) static PAGES: [PageRow; 24] = [
     write(LIMITS, change_limits::change),
     read("/console/m/{merchant}/transactions", transactions::search),
     read("/console/m/{merchant}/transactions/{transaction}", transactions::show),
-    read("/console/m/{merchant}/levels", levels::list_levels),
-    read("/console/m/{merchant}/levels/{direction}/{currency}/{level}", levels::show),
+    form(LINK, transactions::show_link),
+    write(LINK, transactions::link),
+    read(LEVELS, levels::list_levels),
+    read("/console/m/{merchant}/levels/file", levels::file),
+    form(NEW_LEVEL, levels::show_add),
+    write(NEW_LEVEL, levels::add),
+    form(DELETE_CURRENCY, levels::show_delete_currency),
+    write(DELETE_CURRENCY, levels::delete_currency),
+    read("/console/m/{merchant}/levels/{direction}/{currency}/{level}", levels::overview),
+    read("/console/m/{merchant}/levels/{direction}/{currency}/{level}/methods", levels::methods),
+    read("/console/m/{merchant}/levels/{direction}/{currency}/{level}/gates", levels::gates),
+    read("/console/m/{merchant}/levels/{direction}/{currency}/{level}/filters", levels::filters),
+    read("/console/m/{merchant}/levels/{direction}/{currency}/{level}/above", levels::above),
+    form(EDIT_LEVEL, levels::show_edit),
+    write(EDIT_LEVEL, levels::edit),
+    form(RENAME_LEVEL, levels::show_rename),
+    write(RENAME_LEVEL, levels::rename),
+    form(RESET_LEVEL, levels::show_reset),
+    write(RESET_LEVEL, levels::reset),
+    form(DELETE_LEVEL, levels::show_delete),
+    write(DELETE_LEVEL, levels::delete),
+    form(CHANGE_METHOD, levels::show_method),
+    write(CHANGE_METHOD, levels::change_method),
+    form(CHANGE_FILTER, levels::show_filter),
+    write(CHANGE_FILTER, levels::change_filter),
     read("/console/m/{merchant}/decide", decide::ask),
     PageRow { method: PageMethod::Get, path: "/console/{*rest}", role: PageRole::Staff, handler: Handler::Unknown },
 ];

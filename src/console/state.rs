@@ -4,6 +4,7 @@ use crate::{
     console::sessions::Sessions,
     service::{
         access::{access_tokens::AccessTokens, failed_logins::FailedLogins},
+        daemon_control::DaemonControl,
         jobs::Jobs,
         payments::PaymentService,
     },
@@ -24,6 +25,8 @@ pub struct ConsoleParts {
     pub failed_logins: Arc<FailedLogins>,
     /// Uploads and bulk changes, whose ids histories show.
     pub jobs: Arc<Jobs>,
+    /// Changes of levels, and the files of merchants.
+    pub control: Arc<dyn DaemonControl>,
     /// Whether browsers send the cookie of a session over TLS only.
     pub secure_cookie: bool,
 }

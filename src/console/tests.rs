@@ -13,8 +13,8 @@ use crate::{
     domain::{decision::clock_skew::ClockSkew, vocabulary::names::Name},
     ledger::{Ledger, LedgerLimits, LedgerStorage},
     service::{
-        access::access_tokens::AccessTokens, commit::AnswerGate, jobs::Jobs, payments::PaymentOperation,
-        payments::PaymentService,
+        access::access_tokens::AccessTokens, commit::AnswerGate, daemon_control::DaemonControl, jobs::Jobs,
+        payments::PaymentOperation, payments::PaymentService,
     },
     storage::jobs::{JobStore, JobsOnDisk},
     telemetry::metrics::Meters,
@@ -29,6 +29,11 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use sha2::{Digest, Sha256};
 use std::{path::Path, sync::Arc};
+
+mod control;
+mod levels;
+
+use control::RecordingControl;
 
 const HOST: &str = "lg.example";
 const ORIGIN: &str = "https://lg.example";
@@ -56,6 +61,11 @@ fn credentials() -> Vec<Credential> {
 
 /// A console over the example configuration, with one customer, an allowed and a denied payment.
 fn console() -> Arc<Console> {
+    console_with(Arc::new(RecordingControl::default()))
+}
+
+/// The same with a control of the daemon.
+fn console_with(control: Arc<dyn DaemonControl>) -> Arc<Console> {
     let loaded = config::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config"));
     let Ok(loaded) = loaded else { panic!("the example configuration is valid") };
     let bounds = LedgerLimits { transactions_max: 1_000, skew: ClockSkew { past_ms: 300_000, future_ms: 5_000 } };
@@ -80,6 +90,7 @@ fn console() -> Arc<Console> {
         access: Arc::new(AccessTokens::new(&credentials(), &Auth::default())),
         failed_logins: Arc::default(),
         jobs: Arc::new(Jobs::new(Arc::new(JobStore::in_memory()), JobsOnDisk::default()).unwrap()),
+        control,
         secure_cookie: false,
     })
 }

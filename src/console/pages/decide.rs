@@ -2,17 +2,18 @@
 
 use crate::{
     console::{
-        document::{list, spaced, text, words_at},
+        document::{in_words, list, spaced, text, words_at},
         layout::Content,
         page_request::{Outcome, PageRequest, Paged},
-        pages::{denial::reasons, usage_bars::limit_table},
-        parts::{amount, badge, choice, facts, nothing, or_dash, text_field},
+        pages::{denial::reasons, form_preview::form_preview, usage_bars::limit_table},
+        parts::{amount, badge, choice, facts, nothing, or_dash, text_field, time},
     },
     domain::{
         rules::merchant::{Merchant, OperationMode},
         vocabulary::{direction::Direction, words::Word},
     },
     service::{
+        documents::{as_text::AsText, query::from_time},
         error::ServiceError,
         payments::{PaymentOperation, block_origins::PaymentDocument},
     },
@@ -46,18 +47,27 @@ fn is_taken(key: &str, mode: OperationMode) -> bool {
     key != "customer_id" || customer_key(mode) == key
 }
 
-/// The decision on the payment of the query.
-fn decision(request: &PageRequest, merchant: &Merchant) -> Result<Value, ServiceError> {
-    let mut body = json!({ "direction": request.query("direction"), "explain": true });
-    for (key, _, _) in FIELDS.into_iter().filter(|(key, ..)| is_taken(key, merchant.mode)) {
+/// The payment of the query, without its amount.
+fn payment(request: &PageRequest, merchant: &Merchant) -> Value {
+    let mut body = json!({ "direction": request.query("direction") });
+    for (key, _, _) in FIELDS.into_iter().filter(|(key, ..)| is_taken(key, merchant.mode) && *key != "amount") {
         let value = request.query(key);
         if !value.is_empty() {
             body[key] = json!(value);
         }
     }
+    body
+}
+
+/// The decision on the payment of the query.
+fn decision(request: &PageRequest, merchant: &Merchant) -> Result<Value, ServiceError> {
+    let mut body = payment(request, merchant);
+    body["amount"] = json!(request.query("amount"));
+    body["explain"] = json!(true);
     let as_of = request.query("as_of");
     if !as_of.is_empty() {
-        body["as_of"] = json!(as_of);
+        // A date is the first instant of the day in the merchant's time zone.
+        body["as_of"] = json!(AsText(from_time("as_of", as_of, Some(&merchant.calendar))?));
     }
     let payments = &request.console.parts.payments;
     let (id, names_author) =
@@ -66,34 +76,51 @@ fn decision(request: &PageRequest, merchant: &Merchant) -> Result<Value, Service
     request.read(payments.with_block_origins(id, PaymentDocument::Check, answered, &names_author))
 }
 
+/// The payment form that the customer of the query would see now.
+fn payment_form(request: &PageRequest, merchant: &Merchant) -> Markup {
+    let body = payment(request, merchant).to_string();
+    let payments = &request.console.parts.payments;
+    let shown = request.read(payments.payment_form(merchant.id.as_str(), body.as_bytes()));
+    html! {
+        section class="card" {
+            h3 { "The payment form now" }
+            @match &shown {
+                Ok(form) => (form_preview(form)),
+                Err(error) => p class="quiet" { (error.detail) },
+            }
+        }
+    }
+}
+
 fn form(request: &PageRequest, merchant: &Merchant) -> Markup {
     let direction = request.query("direction");
     html! {
         form method="get" class="filters" {
             (choice("direction", "Direction", direction, "", Direction::WORDS.iter().map(|(word, _)| *word)))
             @for (key, label, hint) in FIELDS.into_iter().filter(|(key, ..)| is_taken(key, merchant.mode)) { (text_field(key, label, request.query(key), hint)) }
-            (text_field("as_of", "As of", request.query("as_of"), "now"))
+            (text_field("as_of", "As of", request.query("as_of"), "now, a date, or 2026-11-20T10:00:00Z"))
             div class="actions" { button { "Ask" } " " a href="decide" { "Clear" } }
         }
     }
 }
 
 /// The answer: the outcome, what would pass, the reasons, all limits, all gates.
-fn answer(decision: &Value, merchant: &Merchant) -> Markup {
+fn answer(request: &PageRequest, decision: &Value, merchant: &Merchant) -> Markup {
     let at = |path: &'static str| text(decision, path);
     let currency = at("/remaining/currency");
     let is_denied = at("/decision") == "deny";
     let range = [
-        ("Level", html! { (or_dash(at("/level/name"))) " " span class="quiet" { (spaced(at("/level/source"))) } }),
+        (
+            "Level",
+            html! { (level_link(request, merchant, decision)) " " span class="quiet" { (spaced(at("/level/source"))) } },
+        ),
         (
             "Least amount",
-            html! { (amount(at("/amount_range/min"), currency)) " " span class="quiet" {
-            (spaced(at("/amount_range/min_source"))) } },
+            html! { (amount(at("/amount_range/min"), currency)) " " (source_in_words(at("/amount_range/min_source"))) },
         ),
         (
             "Most amount",
-            html! { (amount(at("/amount_range/max"), currency)) " " span class="quiet" {
-            (spaced(at("/amount_range/max_source"))) } },
+            html! { (amount(at("/amount_range/max"), currency)) " " (source_in_words(at("/amount_range/max_source"))) },
         ),
         ("Left in all limits", amount(at("/remaining/amount"), currency)),
         ("Payments left", or_dash(&words_at(decision, "/remaining/quantity"))),
@@ -119,6 +146,35 @@ fn answer(decision: &Value, merchant: &Merchant) -> Markup {
             h3 { "Every limit" }
             p class="quiet" { @if is_denied { "As it is, without this payment." } @else { "As it would be after this payment." } }
             @if limits.is_empty() { (nothing("No limit applies.")) } @else { (limit_table(limits, &merchant.calendar)) }
+            @let rates = list(decision, "/rates/own");
+            p class="quiet" {
+                "Rates: version " (text(decision, "/rates/version"))
+                @if !text(decision, "/rates/as_of").is_empty() { " of " (time(&merchant.calendar, text(decision, "/rates/as_of"))) }
+                @for rate in rates { "; own rate " (in_words(rate)) }
+                ". Rules: version " (at("/config_version")) ", at " (time(&merchant.calendar, at("/server_time"))) "."
+            }
+        }
+    }
+}
+
+/// Where a value comes from, in words.
+fn source_in_words(source: &str) -> Markup {
+    html! { span class="quiet" { @match source {
+        "" => "",
+        "endpoint" => "set by the endpoint",
+        "level" => "set by the level",
+        "customer" => "set for the customer",
+        other => (spaced(other)),
+    } } }
+}
+
+/// The address of the level that decides, with its gates for this payment.
+fn level_link(request: &PageRequest, merchant: &Merchant, decision: &Value) -> Markup {
+    let name = text(decision, "/level/name");
+    let (direction, currency) = (request.query("direction"), text(decision, "/remaining/currency"));
+    html! {
+        @if name.is_empty() { (or_dash("")) } @else {
+            a href=(request.links.to(&["m", merchant.id.as_str(), "levels", direction, currency, name])) { (name) }
         }
     }
 }
@@ -131,7 +187,10 @@ pub(in crate::console) fn ask(request: &PageRequest) -> Paged {
         p { "Asks whether a payment would pass, and shows every limit and gate. Nothing is recorded." }
         @if asked {
             @match decision(request, merchant) {
-                Ok(decision) => (answer(&decision, merchant)),
+                Ok(decision) => {
+                    (answer(request, &decision, merchant))
+                    (payment_form(request, merchant))
+                },
                 Err(error) => div class="notice bad" role="alert" {
                     p { (error.detail) }
                     @if let Some(field) = &error.field { p class="quiet" { "Field: " code { (field) } } }

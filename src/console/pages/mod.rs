@@ -7,6 +7,7 @@ pub(super) mod customers;
 pub(super) mod decide;
 mod decision_chart;
 mod denial;
+mod form_preview;
 pub(super) mod levels;
 mod limits_chooser;
 pub(super) mod merchant;
