@@ -77,7 +77,7 @@ fn the_same_works_without_scripts() {
     find_explain_and_change(false);
 }
 
-fn pictures() -> PathBuf {
+pub(crate) fn pictures() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("console-pictures");
     fs::create_dir_all(&folder).expect("a folder for the pictures");
     folder

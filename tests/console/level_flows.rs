@@ -1,6 +1,8 @@
 //! What risk staff do with levels and transactions, in a real browser, with scripts and without.
 
-use crate::{agent, api, daemon_with, fill, folder, settings_text, token_of, webdriver::Browser};
+use crate::{
+    agent, api, browser_flows::pictures, daemon_with, fill, folder, settings_text, token_of, webdriver::Browser,
+};
 use serde_json::{Value, json};
 use support::daemon::Daemon;
 use support::fixtures::{GATEWAY, acme, filter, level, pay, with, without};
@@ -172,4 +174,61 @@ fn a_customer_is_linked_to_a_transaction() {
 #[test]
 fn a_customer_is_linked_without_scripts() {
     link_a_customer(false);
+}
+
+#[test]
+fn pages_of_levels_and_decisions_fit_their_window() {
+    let daemon = daemon_with("");
+    fill(&daemon);
+    let browser = Browser::start(true);
+    sign_in(&browser, &daemon, "olga");
+    let methods = json!([{ "method": "card", "max_amount": "700.00", "gates": ["gate-b"] }]);
+    let limits = json!([
+        { "window": "daily", "amount_limit": "500.00", "quantity_limit": 10, "warn_at": "80%" },
+        { "window": "weekly", "amount_limit": "100.00", "calendar": true, "mode": "shadow", "for_all_merchant_currencies": true },
+    ]);
+    let gates = json!(["gate-off", "gate-a", "gate-b", "gate-big", "gate-usd"]);
+    let body = json!({ "projects": ["web"], "methods": methods, "filters": limits, "gates": gates });
+    api(&daemon, "olga", "PUT", "levels/deposit/EUR/gold", &body);
+    for (attempt, gate, outcome) in [(1, "gate-a", "declined"), (2, "gate-b", "timeout"), (3, "gate-b", "approved")] {
+        let body = json!({ "attempt": attempt, "gate": gate, "outcome": outcome });
+        api(&daemon, "till", "POST", "transactions/other-1/attempts", &body);
+    }
+    let first = json!({ "amount": "5.00", "capture_id": "c-1", "final": false, "gate": "gate-nowhere" });
+    api(&daemon, "till", "POST", "transactions/other-1/approve", &first);
+    let gold = "/m/acme/levels/deposit/EUR/gold";
+    let ask = "merchant_customer_identifier=payer-1&direction=deposit&amount=400.00&currency=EUR&payment_method=card";
+    let pages = [
+        ("levels", "/m/acme/levels".to_owned()),
+        ("level", gold.to_owned()),
+        ("level-edit", format!("{gold}/edit")),
+        ("level-methods", format!("{gold}/methods")),
+        ("level-methods-default", format!("{gold}/methods?show=default")),
+        ("level-method-form", format!("{gold}/methods/change?method=card")),
+        ("level-gates", format!("{gold}/gates?payment_method=card&amount=20.00")),
+        ("level-limits", format!("{gold}/filters")),
+        ("level-limit-form", format!("{gold}/filters/change?filter=weekly")),
+        ("level-above", format!("{gold}/above?filter=weekly")),
+        ("level-new", "/m/acme/levels/new".to_owned()),
+        ("level-file", "/m/acme/levels/file".to_owned()),
+        ("transaction-steps", "/m/acme/transactions/other-1".to_owned()),
+        ("usage-held", "/m/acme/customers/1000002/usage".to_owned()),
+        ("decide-form", format!("/m/acme/decide?{ask}")),
+    ];
+    for (view, size, colours) in
+        [("light", (1_280, 1_000), "light"), ("dark", (1_280, 1_000), "dark"), ("narrow", (390, 1_400), "light")]
+    {
+        browser.display(size, colours);
+        for (name, path) in &pages {
+            browser.open(&address(&daemon, &format!("console{path}")));
+            browser.picture(&pictures().join(format!("{name}-{view}.png")));
+            let (taken, has) = browser.widths();
+            assert!(taken <= has, "{name} takes {taken} of {has} pixels in {view}");
+        }
+        browser.open(&address(&daemon, &format!("console{gold}/delete")));
+        browser.press("Show what changes");
+        browser.wait_for("Type the number of customers");
+        browser.picture(&pictures().join(format!("level-delete-{view}.png")));
+    }
+    assert_eq!(browser.log(), Vec::<String>::new(), "the browser reports nothing");
 }

@@ -147,7 +147,7 @@ fn of_query(path: &str, key: &str, generator: &mut SchemaGenerator) -> Option<De
             }),
         ),
         "dry_run" => (
-            "Whether the change is only tried: the answer says what would differ and whom it affects.",
+            "Whether the change is only tried: the answer lists the differences and counts the affected customers.",
             json_schema!({
                 "type": "boolean", "default": false, "examples": [true]
             }),

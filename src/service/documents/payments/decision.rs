@@ -150,7 +150,7 @@ struct AmountUsage {
     limit: Option<Amount>,
     /// What is used. `null`: a rate is missing.
     used: Option<Amount>,
-    /// What open holds contribute to what is used; only in the usage of a customer. Absent: a rate is missing, or the
+    /// The part of the used amount that open holds keep; only in the usage of a customer. Absent: a rate is missing, or the
     /// customer has too many transactions in memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     held: Option<Amount>,
@@ -169,7 +169,7 @@ struct QuantityUsage {
     limit: Option<u64>,
     /// The number of transactions.
     used: u64,
-    /// Those of them that count only because of an open hold; only in the usage of a customer. Absent: the customer has too
+    /// The transactions that count only because of an open hold; only in the usage of a customer. Absent: the customer has too
     /// many transactions in memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     held: Option<u64>,
