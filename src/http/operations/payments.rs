@@ -18,7 +18,8 @@ use crate::{
         documents::{
             answers::BatchAnswer,
             payments::{
-                decision::{DecisionDocument, PaymentFormDocument},
+                decision::DecisionDocument,
+                form::PaymentFormDocument,
                 transaction::{TransactionDocument, TransitionDocument},
             },
             requests::{

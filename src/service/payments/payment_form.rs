@@ -19,8 +19,9 @@ use crate::{
             as_text::AsText,
             customers::{customer::CustomerContext, instrument::InstrumentDocument},
             payments::{
-                decision::{AppliedLevel, CustomerReference, MethodDocument, PaymentFormDocument, RemainingDocument},
+                decision::{AppliedLevel, CustomerReference, RemainingDocument},
                 fields::{PaymentFields, RESERVE_FIELDS},
+                form::{MethodDocument, PaymentFormDocument},
             },
         },
         payments::{

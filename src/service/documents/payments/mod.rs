@@ -5,5 +5,6 @@ pub(crate) mod decision;
 pub(crate) mod decision_json;
 pub(crate) mod event;
 pub(crate) mod fields;
+pub(crate) mod form;
 mod plain_json;
 pub(crate) mod transaction;
