@@ -76,7 +76,8 @@ fn a_level_is_reset_to_its_entry_in_the_file_and_the_audit_names_it() {
     assert_eq!(level["created"], of_file["created"]);
     reset(&daemon, "").ok();
     let audit = daemon.get("/v1/merchants/acme/audit?kind=level").ok();
-    let steps = audit["audit"].as_array().expect("entries");
+    let steps: Vec<&Value> =
+        audit["audit"].as_array().expect("entries").iter().filter(|one| one["source"] == "api").collect();
     assert_eq!(steps.len(), 2, "a second reset changes nothing: {audit}");
     assert_eq!(steps[0]["changes"][0]["new"]["filters"][0]["amount_limit"], "10.00", "{audit}");
     daemon.kill_and_start();
@@ -110,7 +111,7 @@ fn customers_above_a_limit_are_listed_in_pages() {
     }
     assert_eq!(found, ids[..2]);
     assert_eq!(above("filter=nope").problem(400)["field"], "filter");
-    assert_eq!(above("limit=1").problem(422)["field"], "filter");
+    assert_eq!(above("limit=1").problem(400)["field"], "filter");
     // Customers without a stored level are decided by `unknown`.
     register(&daemon, &json!({ "merchant_customer_identifier": "d" }));
     daemon.reserve(&with(plain("d", "3.00"), &json!({ "merchant_customer_identifier": "d" }))).ok();

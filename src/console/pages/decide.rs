@@ -4,6 +4,7 @@ use crate::{
     console::{
         document::{in_words, list, spaced, text, words_at},
         layout::Content,
+        links::query_text,
         page_request::{Outcome, PageRequest, Paged},
         pages::{denial::reasons, form_preview::form_preview, usage_bars::limit_table},
         parts::{amount, badge, choice, facts, nothing, or_dash, text_field, time},
@@ -137,6 +138,7 @@ fn answer(request: &PageRequest, decision: &Value, merchant: &Merchant) -> Marku
                 section class="card" {
                     h3 { "Gates, in order" }
                     @if gates.is_empty() { p class="quiet" { "A denied payment has no gates." } }
+                    @if !at("/level/name").is_empty() { p { a href=(gates_address(request, merchant, decision)) { "All gates of the level" } } }
                     ol { @for gate in gates { li { (gate.as_str().unwrap_or_default()) } } }
                     @for gate in skipped {
                         p { (text(gate, "/gate")) " is left out: " (spaced(text(gate, "/reason"))) }
@@ -168,7 +170,15 @@ fn source_in_words(source: &str) -> Markup {
     } } }
 }
 
-/// The address of the level that decides, with its gates for this payment.
+/// The address of the gates of the level that decides, for this payment.
+fn gates_address(request: &PageRequest, merchant: &Merchant, decision: &Value) -> String {
+    let (name, currency) = (text(decision, "/level/name"), text(decision, "/remaining/currency"));
+    let page = ["m", merchant.id.as_str(), "levels", request.query("direction"), currency, name, "gates"];
+    let pairs = ["payment_method", "amount"].map(|key| (key, request.query(key)));
+    format!("{}{}", request.links.to(&page), query_text(pairs))
+}
+
+/// A link to the level that decides.
 fn level_link(request: &PageRequest, merchant: &Merchant, decision: &Value) -> Markup {
     let name = text(decision, "/level/name");
     let (direction, currency) = (request.query("direction"), text(decision, "/remaining/currency"));

@@ -39,7 +39,9 @@ pub(super) fn order_table(
                         td class="number" { (amount(text(transaction, "/amount"), text(transaction, "/currency"))) }
                         @if with_customer {
                             td {
-                                @if customer.is_empty() { (or_dash("")) } @else {
+                                @if customer.is_empty() || text(transaction, "/customer/resolution") == "bypassed" {
+                                    (or_dash(customer))
+                                } @else {
                                     a href=(links.to(&["m", merchant, "customers", customer])) { (customer) }
                                 }
                             }

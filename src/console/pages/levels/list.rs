@@ -17,6 +17,15 @@ use maud::{Markup, html};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The name of a direction at the beginning of a sentence.
+fn heading_of(direction: &str) -> &str {
+    match direction {
+        "deposit" => "Deposits",
+        "withdrawal" => "Withdrawals",
+        other => other,
+    }
+}
+
 /// The limit of a filter, in words.
 pub(super) fn limit_of(filter: &Value, currency: &str) -> String {
     let mut limits = Vec::new();
@@ -80,7 +89,7 @@ fn group(levels: &[&Value], request: &PageRequest, merchant: &Merchant, (directi
     let base = ["m", merchant.id.as_str(), "levels"];
     html! {
         section {
-            h2 { (direction) "s in " (currency) }
+            h2 { (heading_of(direction)) " in " (currency) }
             (rows(levels, request, merchant))
             @if request.may_write() {
                 p class="actions" {
@@ -113,14 +122,14 @@ pub(in crate::console) fn list_levels(request: &PageRequest) -> Paged {
     let base = ["m", merchant.id.as_str(), "levels"];
     let here = request.links.to(&base);
     let below = |name| request.links.to(&[&base[..], &[name]].concat());
-    let tabs = [("", "All")].into_iter().chain(Direction::WORDS.iter().map(|(word, _)| (*word, *word)));
+    let tabs = [("", "All")].into_iter().chain(Direction::WORDS.iter().map(|(word, _)| (*word, heading_of(word))));
     let body = html! {
         @if request.query("done") == "1" { p class="notice good" role="status" { "The change is recorded." } }
         nav class="tabs" aria-label="Direction" {
             @for (word, name) in tabs {
                 @let to = format!("{here}{}", query_text([("direction", word)]));
                 a href=(to) aria-current=[(word == wanted).then_some("page")] {
-                    @if word.is_empty() { (name) } @else { (name) "s" }
+                    (name)
                 }
             }
         }

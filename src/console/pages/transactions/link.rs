@@ -49,7 +49,7 @@ fn page(request: &PageRequest, merchant: &Merchant, body: Markup) -> Outcome {
 
 /// The two forms: a known customer, and a new one.
 fn forms(request: &PageRequest, merchant: &Merchant, transaction: &Value) -> Markup {
-    if !text(transaction, "/customer/customer_id").is_empty() {
+    if text(transaction, "/customer/resolution") != "bypassed" {
         return html! {
             div class="notice" { p { "The transaction has a customer already: " (text(transaction, "/customer/customer_id")) "." } }
         };

@@ -70,8 +70,9 @@ pub(in crate::console) fn show(request: &PageRequest) -> Paged {
     ];
     let to_link = request.links.to(&["m", id, "transactions", at("/transaction_id"), "link"]);
     let customer_link = html! {
-        @if customer.is_empty() {
-            "none " @if request.may_write() { a class="button" href=(to_link) { "Create or link a customer" } }
+        @if at("/customer/resolution") == "bypassed" {
+            "none " @if !customer.is_empty() { span class="quiet" { "(sent as " (customer) ") " } }
+            @if request.may_write() { a class="button" href=(to_link) { "Create or link a customer" } }
         } @else {
             a href=(request.links.to(&["m", id, "customers", customer])) { (customer) } " "
             (at("/customer/merchant_customer_identifier")) " " (badge(at("/customer/status")))
