@@ -205,7 +205,7 @@ fn pages_of_levels_and_decisions_fit_their_window() {
         ("level-methods", format!("{gold}/methods")),
         ("level-methods-default", format!("{gold}/methods?show=default")),
         ("level-method-form", format!("{gold}/methods/change?method=card")),
-        ("level-gates", format!("{gold}/gates?payment_method=card&amount=20.00")),
+        ("level-gates", format!("{gold}/gates?amount=20.00")),
         ("level-limits", format!("{gold}/filters")),
         ("level-limit-form", format!("{gold}/filters/change?filter=weekly")),
         ("level-above", format!("{gold}/above?filter=weekly")),
