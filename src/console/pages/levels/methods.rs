@@ -198,6 +198,8 @@ pub(in crate::console) fn change_method(request: &PageRequest) -> Paged {
     match (place, is_default || request.field("reset") == "yes") {
         (Some(place), true) => _ = methods.remove(place),
         (Some(place), false) => methods[place] = method.clone(),
+        // A method without settings stays as it is.
+        (None, true) if !name.is_empty() => {}
         (None, _) => methods.push(method.clone()),
     }
     settings.insert("methods".to_owned(), Value::Array(methods));
