@@ -117,7 +117,7 @@ fn customers_decided_by(events: &[GlobalEvent], rules: &Rules, ledger: &Ledger) 
     // A level of several currencies has one set of customers in a direction.
     let mut names = BTreeSet::new();
     let keys = events.iter().filter_map(level_of).filter(|key| names.insert((key.direction.word(), key.name)));
-    keys.filter_map(|key| Some(ledger.customers_decided_by(&**rules.merchant(key.merchant.as_str())?, &key))).sum()
+    keys.filter_map(|key| Some(ledger.customers_decided_by(rules.merchant(key.merchant.as_str())?, &key))).sum()
 }
 
 fn level_of(event: &GlobalEvent) -> Option<LevelKey> {
