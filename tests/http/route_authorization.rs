@@ -79,7 +79,7 @@ const ROUTES: &[Route] = &[
     row("GET", "M/levels/{direction}/{currency}/{name}/status", "gvo", 200, ""),
     row("GET", "M/levels/{direction}/{currency}/{name}/gates", "gvo", 200, ""),
     row("GET", "M/levels/{direction}/{currency}/{name}/above", "vo", 400, "").query("filter=none"),
-    row("POST", "M/levels/{direction}/{currency}/{name}/reset", "o", 422, ""),
+    row("POST", "M/levels/{direction}/{currency}/{name}/reset", "o", 404, ""),
     row("GET", "M/file", "vo", 200, ""),
     row("DELETE", "M/levels/{direction}/{currency}/{name}", "o", 200, ""),
     row("POST", "M/levels/{direction}/{currency}/{name}", "o", 404, r#"{"to": "{m}-best"}"#),
