@@ -50,8 +50,8 @@ fn a_trial_says_what_differs_and_whom_it_affects_and_changes_nothing() {
     assert_eq!(daemon.get(GOLD).ok(), before);
     // What a change refuses, its trial refuses in the same words.
     for call in ["?dry_run=true", ""] {
-        let refused = daemon.send("PUT", &format!("{GOLD}{call}"), &json!({ "projects": ["nowhere"] })).problem(422);
-        assert_eq!(refused["code"], "configuration_invalid", "{refused}");
+        let refused = daemon.send("PUT", &format!("{GOLD}{call}"), &json!({ "projects": ["nowhere"] })).problem(400);
+        assert_eq!(refused["code"], "body_invalid", "{refused}");
     }
     let wrong = daemon.send("PUT", &format!("{GOLD}?dry_run=perhaps"), &body("5.00")).problem(400);
     assert_eq!(wrong["field"], "dry_run");
