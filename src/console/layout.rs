@@ -10,11 +10,13 @@ pub(super) struct Content {
     /// The pages above this one, with their addresses.
     pub(super) trail: Vec<(String, String)>,
     pub(super) body: Markup,
+    /// The seconds after which a browser loads the page again; `None`: it does not.
+    pub(super) refresh_s: Option<u8>,
 }
 
 impl Content {
     pub(super) fn new(title: impl Into<String>, body: Markup) -> Self {
-        Self { title: title.into(), trail: Vec::new(), body }
+        Self { title: title.into(), trail: Vec::new(), body, refresh_s: None }
     }
 
     /// The same with a page above it.
@@ -62,6 +64,7 @@ pub(super) fn page(frame: &Frame<'_>, content: &Content) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
+                @if let Some(seconds) = content.refresh_s { meta http-equiv="refresh" content=(seconds); }
                 title { (content.title) " \u{2013} levelgate" }
                 link rel="stylesheet" href=(asset(stylesheet::style_name()));
                 link rel="icon" type="image/svg+xml" href=(asset(stylesheet::icon_name()));

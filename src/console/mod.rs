@@ -5,10 +5,15 @@
 //! origin. The handler in `pages` asks the service and returns the content, which `layout` puts into a page. No page has
 //! a script, and `respond` forbids all of them.
 
+mod background_job;
+mod customer_write;
 mod document;
 mod error_page;
+mod file_download;
+mod forms;
 mod layout;
 mod links;
+mod multipart;
 mod page_request;
 mod page_table;
 mod pages;
@@ -23,6 +28,7 @@ mod state;
 mod stylesheet;
 #[cfg(test)]
 mod tests;
+mod upload;
 mod writes;
 
 pub use crate::console::{

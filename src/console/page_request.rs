@@ -20,7 +20,7 @@ use crate::{
     storage::journal::Lsn,
 };
 use serde_json::Value;
-use std::{borrow::Cow, cell::Cell, sync::Arc};
+use std::{borrow::Cow, cell::Cell, io, sync::Arc};
 
 /// What a handler returns.
 #[derive(Debug)]
@@ -31,10 +31,43 @@ pub(super) enum Outcome {
     Redirect(String),
 }
 
+/// A file that the browser stores.
+pub(super) struct Download {
+    /// The name of the file. It has no character that a header would have to escape.
+    pub(super) file_name: String,
+    pub(super) media_type: &'static str,
+    pub(super) content: DownloadContent,
+}
+
+/// What a download contains.
+pub(super) enum DownloadContent {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// What a function writes, while it is sent.
+    Written(Box<dyn FnOnce(&mut dyn io::Write) -> io::Result<()> + Send>),
+}
+
+impl Download {
+    /// A table with these bytes.
+    pub(super) fn table(file_name: impl Into<String>, bytes: Vec<u8>) -> Self {
+        Self { content: DownloadContent::Bytes(bytes), ..Self::written_table(file_name, |_| Ok(())) }
+    }
+
+    /// A table that a function writes.
+    pub(super) fn written_table(
+        file_name: impl Into<String>,
+        write: impl FnOnce(&mut dyn io::Write) -> io::Result<()> + Send + 'static,
+    ) -> Self {
+        let (file_name, media_type) = (file_name.into(), "text/csv; charset=utf-8");
+        Self { file_name, media_type, content: DownloadContent::Written(Box::new(write)) }
+    }
+}
+
 /// A page, or why there is none.
 pub(super) type Paged = Result<Outcome, ServiceError>;
 
 /// An admitted request.
+#[derive(Clone)]
 pub(super) struct PageRequest {
     pub(super) console: Arc<Console>,
     /// The configuration that the whole page shows.

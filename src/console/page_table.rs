@@ -1,8 +1,16 @@
 //! The table of all pages: path, role, handler. The router and the authorisation come from it, and a test walks it.
 
-use crate::console::{
-    page_request::{PageRequest, Paged},
-    pages::{change_customer, change_limits, customer, customers, decide, levels, merchant, merchants, transactions},
+use crate::{
+    console::{
+        page_request::{Download, PageRequest, Paged},
+        pages::{
+            change_customer, change_limits,
+            customer::{self, edit, erase, instrument, merge, raise, rates, settings, signals},
+            customers::{self, bulk, create, mock, tables, upload},
+            decide, jobs, levels, merchant, merchants, transactions,
+        },
+    },
+    service::error::ServiceError,
 };
 
 /// The method of a row.
@@ -30,6 +38,10 @@ pub(super) enum PageRole {
 pub(super) enum Handler {
     /// A page about the state, made on a thread that may block.
     Page(fn(&PageRequest) -> Paged),
+    /// A file about the state, made on a thread that may block.
+    Download(fn(&PageRequest) -> Result<Download, ServiceError>),
+    /// Receives an uploaded table.
+    Upload,
     /// The form for a token.
     SignInForm,
     /// Begins a session.
@@ -67,6 +79,10 @@ const fn write(path: &'static str, page: fn(&PageRequest) -> Paged) -> PageRow {
     PageRow { method: PageMethod::Post, path, role: PageRole::Operator, handler: Handler::Page(page) }
 }
 
+const fn download(path: &'static str, file: fn(&PageRequest) -> Result<Download, ServiceError>) -> PageRow {
+    PageRow { method: PageMethod::Get, path, role: PageRole::Staff, handler: Handler::Download(file) }
+}
+
 const CHANGE: &str = "/console/m/{merchant}/customers/{customer}/change";
 
 const LIMITS: &str = "/console/m/{merchant}/customers/{customer}/limits/change";
@@ -83,8 +99,21 @@ const CHANGE_FILTER: &str = "/console/m/{merchant}/levels/{direction}/{currency}
 
 const LINK: &str = "/console/m/{merchant}/transactions/{transaction}/link";
 
+const NEW: &str = "/console/m/{merchant}/customers/new";
+const BULK: &str = "/console/m/{merchant}/customers/bulk";
+const MOCK: &str = "/console/m/{merchant}/customers/mock";
+/// An upload has the last segment of the API's: the server lets bodies of such a path be streamed.
+const TABLE: &str = "/console/m/{merchant}/customers.csv";
+const EDIT: &str = "/console/m/{merchant}/customers/{customer}/edit";
+const SIGNALS: &str = "/console/m/{merchant}/customers/{customer}/signals";
+const MERGE: &str = "/console/m/{merchant}/customers/{customer}/merge";
+const ERASE: &str = "/console/m/{merchant}/customers/{customer}/erase";
+const SETTINGS: &str = "/console/m/{merchant}/customers/{customer}/settings/change";
+const RATES: &str = "/console/m/{merchant}/customers/{customer}/rates/change";
+const RAISE: &str = "/console/m/{merchant}/customers/{customer}/limits/raise";
+
 /// All pages.
-pub(super) static PAGES: [PageRow; 47] = [
+pub(super) static PAGES: &[PageRow] = &[
     public(PageMethod::Get, "/console/login", Handler::SignInForm),
     public(PageMethod::Post, "/console/login", Handler::SignIn),
     public(PageMethod::Post, "/console/logout", Handler::SignOut),
@@ -92,17 +121,48 @@ pub(super) static PAGES: [PageRow; 47] = [
     read("/console", merchants::list_merchants),
     read("/console/m/{merchant}", merchant::overview),
     read("/console/m/{merchant}/customers", customers::search),
+    form(NEW, create::show),
+    write(NEW, create::create),
+    form(BULK, bulk::show),
+    write(BULK, bulk::change),
+    form(MOCK, mock::show),
+    write(MOCK, mock::generate),
+    form("/console/m/{merchant}/customers/upload", upload::show),
+    download(TABLE, tables::customers),
+    PageRow { method: PageMethod::Post, path: TABLE, role: PageRole::Operator, handler: Handler::Upload },
+    download("/console/m/{merchant}/customers/template.csv", tables::template),
+    read("/console/m/{merchant}/jobs", jobs::list_jobs),
+    read("/console/m/{merchant}/jobs/{job}", jobs::show),
+    download("/console/m/{merchant}/jobs/{job}/bad_rows.csv", jobs::bad_rows),
+    download("/console/m/{merchant}/jobs/{job}/result.json", jobs::result),
+    download("/console/m/{merchant}/jobs/{job}/undo.csv", jobs::undo),
     read("/console/m/{merchant}/customers/{customer}", customer::overview),
+    form(EDIT, edit::show),
+    write(EDIT, edit::change),
+    form(SIGNALS, signals::show),
+    write(SIGNALS, signals::send),
+    form(MERGE, merge::show),
+    write(MERGE, merge::change),
+    form(ERASE, erase::show),
+    write(ERASE, erase::change),
     read("/console/m/{merchant}/customers/{customer}/usage", customer::usage),
     read("/console/m/{merchant}/customers/{customer}/limits", customer::limits),
-    read("/console/m/{merchant}/customers/{customer}/settings", customer::settings),
+    read("/console/m/{merchant}/customers/{customer}/settings", settings::show),
+    form(SETTINGS, settings::form_page_of),
+    write(SETTINGS, settings::change),
+    read("/console/m/{merchant}/customers/{customer}/rates", rates::show),
+    form(RATES, rates::form_page_of),
+    write(RATES, rates::change),
     read("/console/m/{merchant}/customers/{customer}/orders", customer::orders),
     read("/console/m/{merchant}/customers/{customer}/wallet", customer::wallet),
+    read("/console/m/{merchant}/customers/{customer}/wallet/{instrument}", instrument::show),
     read("/console/m/{merchant}/customers/{customer}/history", customer::history),
     form(CHANGE, change_customer::show),
     write(CHANGE, change_customer::change),
     form(LIMITS, change_limits::show),
     write(LIMITS, change_limits::change),
+    form(RAISE, raise::show),
+    write(RAISE, raise::change),
     read("/console/m/{merchant}/transactions", transactions::search),
     read("/console/m/{merchant}/transactions/{transaction}", transactions::show),
     form(LINK, transactions::show_link),

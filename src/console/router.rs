@@ -3,16 +3,19 @@
 use crate::{
     console::{
         error_page::error_content,
+        file_download::download_response,
         layout::{Content, Frame, page},
         links::{Links, query_text},
         page_request::{Outcome, PageRequest},
         page_table::{Handler, PAGES, PageMethod, PageRole, PageRow},
+        pages::customers::upload::refused_upload,
         problem::{FOUND, status_of},
         respond::{page_response, redirect},
         session_cookie::session_id,
         sign_in::{self, SignInRequest},
         state::Console,
         stylesheet,
+        upload::{self, Uploaded},
     },
     service::{
         access::{
@@ -28,7 +31,7 @@ use crate::{
 };
 use axum::{
     Router,
-    body::{Bytes, to_bytes},
+    body::{Body, Bytes, to_bytes},
     extract::{FromRequestParts, Path, Request},
     http::{HeaderMap, header, request::Parts},
     response::Response,
@@ -38,11 +41,13 @@ use std::{cell::Cell, sync::Arc};
 
 /// The most bytes of a form.
 const FORM_BYTES_MAX: usize = 16 * 1024;
+/// The most bytes of a form of an operator: a profile with all its texts, or the exchange rates of a customer.
+const LONG_FORM_BYTES_MAX: usize = 128 * 1024;
 
 /// The pages, to be merged with the routes of the main listener.
 pub fn routes(console: &Arc<Console>) -> Router {
     let mut router = Router::new();
-    for row in &PAGES {
+    for row in PAGES {
         let console = Arc::clone(console);
         let filter = match row.method {
             PageMethod::Get => MethodFilter::GET,
@@ -51,6 +56,13 @@ pub fn routes(console: &Arc<Console>) -> Router {
         router = router.route(row.path, on(filter, move |request| answer(Arc::clone(&console), row, request)));
     }
     router
+}
+
+/// The most bytes of the form of a request. A long form needs a session, because bodies of more than the least one are not
+/// covered by the number of connections.
+fn form_bytes_max(console: &Console, row: &PageRow, headers: &HeaderMap) -> usize {
+    let is_long = row.role == PageRole::Operator && signed_in(console, headers).is_ok();
+    if is_long { LONG_FORM_BYTES_MAX } else { FORM_BYTES_MAX }
 }
 
 /// Why a request is not admitted.
@@ -71,10 +83,17 @@ async fn answer(console: Arc<Console>, row: &'static PageRow, request: Request) 
     let foreign = origin::check(&request, peer).err().filter(|_| console.parts.access.is_open());
     let (mut parts, body) = request.into_parts();
     let links = Links::of_page(parts.uri.path());
-    // It is read also for a request that is refused: a refusal before the end of the body can be lost.
-    let body = if row.method == PageMethod::Post { to_bytes(body, FORM_BYTES_MAX).await } else { Ok(Bytes::new()) };
+    // A table is streamed once its sender is admitted. The body of another request is read also where it is refused: a
+    // refusal before the end of the body can be lost.
+    let is_streamed = matches!(row.handler, Handler::Upload);
+    let form_bytes_max = form_bytes_max(&console, row, &parts.headers);
+    let (body, stream) = match row.method {
+        PageMethod::Post if is_streamed => (Ok(Bytes::new()), Some(body)),
+        PageMethod::Post => (to_bytes(body, form_bytes_max).await, None),
+        PageMethod::Get => (Ok(Bytes::new()), None),
+    };
     let Ok(body) = body else {
-        return refusal(&links, &ServiceError::too_large(FORM_BYTES_MAX));
+        return refusal(&links, &ServiceError::too_large(form_bytes_max));
     };
     if let Some((reason, error)) = foreign {
         console.parts.failed_logins.record(peer, reason);
@@ -95,10 +114,10 @@ async fn answer(console: Arc<Console>, row: &'static PageRow, request: Request) 
             let name = parts.uri.path().rsplit('/').next().unwrap_or_default();
             stylesheet::file(name).unwrap_or_else(|| refusal(&links, &no_such_page()))
         }
-        Handler::Page(_) | Handler::Unknown => {
+        Handler::Page(_) | Handler::Download(_) | Handler::Upload | Handler::Unknown => {
             let parameters = Path::<Vec<(String, String)>>::from_request_parts(&mut parts, &()).await;
             let parameters = parameters.map(|Path(parameters)| parameters).unwrap_or_default();
-            page_answer(console, row, PageCall { parts, links, parameters, query, form: pairs(&body) }).await
+            page_answer(console, row, PageCall { parts, links, parameters, query, form: pairs(&body), stream }).await
         }
     }
 }
@@ -110,10 +129,12 @@ struct PageCall {
     parameters: Vec<(String, String)>,
     query: Vec<(String, String)>,
     form: Vec<(String, String)>,
+    /// The body of an upload.
+    stream: Option<Body>,
 }
 
 async fn page_answer(console: Arc<Console>, row: &'static PageRow, call: PageCall) -> Response {
-    let PageCall { parts, links, parameters, query, form } = call;
+    let PageCall { parts, links, parameters, query, form, stream } = call;
     let merchant = parameters.iter().find(|(name, _)| name == "merchant").map(|(_, id)| id.clone());
     let token = match signed_in(&console, &parts.headers) {
         Ok(token) => token,
@@ -145,20 +166,33 @@ async fn page_answer(console: Arc<Console>, row: &'static PageRow, call: PageCal
             let values = parameters.iter().chain(&query).chain(&form);
             values.into_iter().try_for_each(|(key, value)| Ok(no_card_text(key, value, of_merchant)?))
         });
+    let request = PageRequest {
+        console: Arc::clone(&console),
+        rules: Arc::clone(&rules),
+        token: token.clone(),
+        links: links.clone(),
+        parameters,
+        query,
+        form,
+        depends_on: Cell::new(Lsn::NONE),
+    };
     let outcome = match (admitted, row.handler) {
-        (Err(error), _) => Err(error),
-        (Ok(()), Handler::Page(handler)) => {
-            let request = PageRequest {
-                console: Arc::clone(&console),
-                rules: Arc::clone(&rules),
-                token: token.clone(),
-                links: links.clone(),
-                parameters,
-                query,
-                form,
-                depends_on: Cell::new(Lsn::NONE),
-            };
-            made(&console, kind, handler, request).await
+        (Err(error), _) => {
+            if let Some(stream) = stream {
+                upload::discard(stream).await;
+            }
+            Err(error)
+        }
+        (Ok(()), Handler::Page(handler)) => made(&console, kind, handler, request).await,
+        (Ok(()), Handler::Download(handler)) => {
+            let file = made(&console, kind, handler, request).await;
+            match file.and_then(|file| download_response(&console, token.clone(), file)) {
+                Ok(response) => return response,
+                Err(error) => Err(error),
+            }
+        }
+        (Ok(()), Handler::Upload) => {
+            uploaded(&console, row, request, (&parts.headers, stream.unwrap_or_default())).await
         }
         (Ok(()), _) => Err(no_such_page()),
     };
@@ -169,13 +203,38 @@ async fn page_answer(console: Arc<Console>, row: &'static PageRow, call: PageCal
     }
 }
 
-/// Makes a page on a thread that may block, and waits until it may leave.
-async fn made(
+/// Receives a table, and leads to the page of its job.
+async fn uploaded(
+    console: &Arc<Console>,
+    row: &PageRow,
+    request: PageRequest,
+    sent: (&HeaderMap, Body),
+) -> Result<Outcome, ServiceError> {
+    let merchant = request.parameter("merchant").to_owned();
+    let (token, of_token) = (request.token.clone(), merchant.clone());
+    // A token that is revoked while the table arrives imports nothing.
+    let is_admitted = || {
+        let parts = &console.parts;
+        let token = parts.access.current(token.as_deref(), parts.payments.clock.wall())?;
+        permit(token.as_deref(), row.role, Some(&of_token))?;
+        Ok(token.map(|token| token.name))
+    };
+    match upload::receive(console, &merchant, sent, &is_admitted).await {
+        Uploaded::Job(id) => {
+            console.parts.payments.leave(None, AnswerKind::Write).await?;
+            Ok(Outcome::Redirect(request.links.to(&["m", &merchant, "jobs", &id])))
+        }
+        Uploaded::Refused(fields, error) => refused_upload(&request, &fields, &error),
+    }
+}
+
+/// Makes a page or a file on a thread that may block, and waits until it may leave.
+async fn made<T: Send + 'static>(
     console: &Console,
     kind: AnswerKind,
-    handler: fn(&PageRequest) -> Result<Outcome, ServiceError>,
+    handler: fn(&PageRequest) -> Result<T, ServiceError>,
     request: PageRequest,
-) -> Result<Outcome, ServiceError> {
+) -> Result<T, ServiceError> {
     let Ok(_permit) = console.page_permits.acquire().await else { return Err(ServiceError::stopping()) };
     let work = tokio::task::spawn_blocking(move || {
         let outcome = handler(&request);
@@ -248,7 +307,10 @@ fn pairs(encoded: &[u8]) -> Vec<(String, String)> {
 /// The section of a merchant that a path belongs to.
 fn section_of(path: &'static str) -> &'static str {
     let rest = path.strip_prefix("/console/m/{merchant}/");
-    rest.and_then(|rest| rest.split('/').next()).unwrap_or_default()
+    match rest.and_then(|rest| rest.split('/').next()).unwrap_or_default() {
+        "jobs" | "customers.csv" => "customers",
+        word => word,
+    }
 }
 
 fn no_such_page() -> ServiceError {

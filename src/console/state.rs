@@ -7,10 +7,11 @@ use crate::{
         daemon_control::DaemonControl,
         jobs::Jobs,
         payments::PaymentService,
+        sender_pace::UploadLimits,
     },
 };
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 /// The most pages that are made at a time; more wait. Each takes a thread of those that may block.
 const PAGES_AT_A_TIME: usize = 16;
@@ -27,6 +28,12 @@ pub struct ConsoleParts {
     pub jobs: Arc<Jobs>,
     /// Changes of levels, and the files of merchants.
     pub control: Arc<dyn DaemonControl>,
+    /// The time limits of uploads.
+    pub upload_limits: UploadLimits,
+    /// The permits of downloads, which the API shares.
+    pub downloads: Arc<Semaphore>,
+    /// Whether the daemon is stopping.
+    pub stopping: watch::Receiver<bool>,
     /// Whether browsers send the cookie of a session over TLS only.
     pub secure_cookie: bool,
 }

@@ -162,7 +162,7 @@ impl Visit<'_> {
 async fn every_page_admits_its_roles_and_merchants_alone() {
     let console = console();
     let routes = routes(&console);
-    for row in &PAGES {
+    for row in PAGES {
         for (token, is_operator, is_staff, reaches) in [
             (None, false, false, false),
             (Some("viewer"), false, true, true),

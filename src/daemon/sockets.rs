@@ -187,6 +187,9 @@ fn with_console(settings: &Settings, daemon: &AppState, routes: Router) -> Route
         failed_logins: Arc::clone(&daemon.failed_logins),
         jobs: Arc::clone(&daemon.jobs),
         control: Arc::clone(&daemon.control),
+        upload_limits: daemon.capacity.upload_limits(),
+        downloads: daemon.capacity.downloads(),
+        stopping: daemon.stopping.clone(),
         secure_cookie: settings.console.secure_cookie || settings.http.tls.is_some(),
     };
     routes.merge(console::routes(&Console::new(parts)))

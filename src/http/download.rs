@@ -1,38 +1,16 @@
-//! Downloads: bodies that a thread writes while they are sent.
+//! Downloads of the API.
 
 use crate::{
     http::{dto::problem::Problem, server::admission::Admission, state::AppState},
-    service::commit::AnswerKind,
+    service,
 };
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use std::{
-    io::{self, BufWriter, Write},
+    io::{self, Write},
     sync::Arc,
 };
-use tokio::sync::mpsc;
-use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
-/// Bytes of a download that are sent together, and how many such pieces can wait for a slow reader.
-const PIECE_BYTES: usize = 64 * 1024;
-const PIECES_MAX: usize = 8;
-
-/// Sends each written piece to the reader; fails when the reader has gone.
-struct PieceWriter(mpsc::Sender<io::Result<Bytes>>);
-
-impl Write for PieceWriter {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        self.0.blocking_send(Ok(Bytes::copy_from_slice(piece))).map_err(|_| io::ErrorKind::BrokenPipe)?;
-        Ok(piece.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// The body of a download: the bytes that `write` writes on its own thread. Each piece is sent once the journal contains every
-/// record so far, and to a token that is still valid. If `write` fails, the body ends with an error, so that the reader
-/// does not take a part for the whole.
+/// The body of a download: the bytes that `write` writes on its own thread, for a token that is still valid.
 ///
 /// # Errors
 /// As many downloads run as may.
@@ -42,29 +20,7 @@ pub(crate) fn download(
     write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
 ) -> Result<Body, Problem> {
     let permit = state.capacity.download()?;
-    let (out, pieces) = mpsc::channel(PIECES_MAX);
-    tokio::task::spawn_blocking(move || {
-        // The permit is for the thread, which waits for a slow reader.
-        let _permit = permit;
-        let mut output = BufWriter::with_capacity(PIECE_BYTES, PieceWriter(out.clone()));
-        if let Err(error) = write(&mut output).and_then(|()| output.flush()) {
-            drop(output);
-            // A reader that has gone is no fault.
-            if out.blocking_send(Err(io::Error::other(error.to_string()))).is_ok() {
-                tracing::error!(%error, "a download ended early; the caller has a part of it and knows");
-            }
-        }
-    });
-    let (state, admission) = (Arc::clone(state), admission.cloned());
-    let committed = ReceiverStream::new(pieces).then(move |piece: io::Result<Bytes>| {
-        // A token that is revoked during the download gets no more of it.
-        let admitted = state.current_token(admission.as_ref());
-        let payments = Arc::clone(&state.payments);
-        async move {
-            admitted.map_err(io::Error::other)?;
-            payments.leave(None, AnswerKind::Read).await.map_err(io::Error::other)?;
-            piece
-        }
-    });
-    Ok(Body::from_stream(committed))
+    let (of_token, admission) = (Arc::clone(state), admission.cloned());
+    let is_admitted = move || of_token.current_token(admission.as_ref()).map(drop);
+    Ok(service::download::download(&state.payments, permit, is_admitted, write))
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     console::{
+        customer_write::{CustomerWrite, WriteOperation, commit},
         document::{in_words, list, spaced, text},
         layout::Content,
         page_request::{Outcome, PageRequest, Paged},
@@ -16,7 +17,6 @@ use crate::{
         rules::merchant::Merchant,
         vocabulary::{direction::Direction, words::Word},
     },
-    service::error::ServiceError,
 };
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
@@ -216,8 +216,8 @@ pub(in crate::console) fn change(request: &PageRequest) -> Paged {
         };
         return Ok(page(request, merchant, &customer, body));
     }
-    let changed: Result<Value, ServiceError> = request.read(customers.update(number, body.as_bytes()));
-    match changed {
+    let operation = WriteOperation::Update { body };
+    match commit(request, &CustomerWrite { merchant: merchant.id, customer: number.to_owned(), operation }) {
         Ok(_) => {
             let address = request.links.to(&["m", merchant.id.as_str(), "customers", number]);
             Ok(Outcome::Redirect(format!("{address}?done=1")))

@@ -2,6 +2,7 @@
 
 use crate::{
     console::{
+        customer_write::{CustomerWrite, WriteOperation, commit},
         document::{list, spaced, text, words_at},
         layout::Content,
         links::query_text,
@@ -106,11 +107,11 @@ fn form(request: &PageRequest, subject: &Subject, filters: &[Value]) -> Markup {
                 } } }
             } }
             datalist id="windows" { @for window in WINDOWS { option value=(window) {} } }
-            p class="quiet" { "A row without a limit is removed. Windows: daily, weekly, monthly, or a time such as 6h or 30d. Amounts \
+            p class="quiet" { "A row without a limit is removed; without any limit all of them are removed. Windows: daily, weekly, monthly, or a time such as 6h or 30d. Amounts \
                                are in " (subject.currency) "." }
             @if subject.of_operator {
                 label class="field narrow" { span { "Until the end of" }
-                    input type="date" name="until" value=(request.field("until")) required; }
+                    input type="date" name="until" value=(request.field("until")); }
             }
             p class="actions" { button name="step" value="preview" { "Show what changes" } " " a href="../limits" { "Cancel" } }
         }
@@ -126,11 +127,16 @@ fn hidden_subject(subject: &Subject) -> Markup {
 }
 
 /// What the limits would be, with a button that sets them.
-fn preview(request: &PageRequest, merchant: &Merchant, subject: &Subject, (now, then): (&Value, &Value)) -> Markup {
+fn preview(
+    request: &PageRequest,
+    merchant: &Merchant,
+    (subject, removes_all): (&Subject, bool),
+    (now, then): (&Value, &Value),
+) -> Markup {
     let (waits, currency) = (then["pending"].is_object() && !subject.of_operator, subject.currency.as_str());
     html! {
         section class="card" {
-            h2 { "This will change" }
+            h2 { @if removes_all { "All of these limits will be removed" } @else { "This will change" } }
             div class="columns" {
                 div { h3 { "In force now" } (filters_or_none(in_force(now, subject), currency)) }
                 div {
@@ -141,7 +147,7 @@ fn preview(request: &PageRequest, merchant: &Merchant, subject: &Subject, (now, 
                         (filters_or_none(list(then, "/pending/filters"), currency))
                         p { "A higher or a removed limit takes effect at " (time(&merchant.calendar, text(then, "/pending/from"))) "." }
                     }
-                    @if subject.of_operator { p { "Until " (time(&merchant.calendar, text(then, "/operator/until"))) "." } }
+                    @if subject.of_operator && !removes_all { p { "Until " (time(&merchant.calendar, text(then, "/operator/until"))) "." } }
                 }
             }
             @let warnings = list(then, "/warnings");
@@ -152,7 +158,7 @@ fn preview(request: &PageRequest, merchant: &Merchant, subject: &Subject, (now, 
                 input type="hidden" name="seen" value=(fingerprint(now));
                 @for (key, _) in COLUMNS { @for value in request.fields(key) { input type="hidden" name=(key) value=(value); } }
                 p class="actions" {
-                    button name="step" value="confirm" { "Set the limits" } " "
+                    button name="step" value="confirm" { @if removes_all { "Remove all limits" } @else { "Set the limits" } } " "
                     a href={ "change" (query_of(subject)) } { "Back" }
                 }
             }
@@ -171,6 +177,13 @@ fn in_force<'v>(limits: &'v Value, subject: &Subject) -> &'v [Value] {
 
 fn filters_or_none(filters: &[Value], currency: &str) -> Markup {
     if filters.is_empty() { nothing("No limit.") } else { filter_list(filters, currency) }
+}
+
+/// The limits after the removal of the operator's.
+fn without_operator_limits(now: &Value) -> Value {
+    let mut then = now.clone();
+    then["operator"] = Value::Null;
+    then
 }
 
 /// The state that a preview showed, to be compared at the confirmation: the document itself.
@@ -213,16 +226,25 @@ pub(in crate::console) fn change(request: &PageRequest) -> Paged {
         };
         Ok(page(request, merchant, (&customer, &subject), body))
     };
+    let removes_all = filters.is_empty();
+    if removes_all && filters_of(&now, &subject).is_empty() {
+        return with_form("There is no limit to remove: fill in a row with an amount or a number of payments.");
+    }
     let mut body = json!({ "filters": filters });
-    if subject.of_operator {
+    // The removal of an operator's limits has no end.
+    if subject.of_operator && !removes_all {
         match to_time("until", request.field("until"), Some(&merchant.calendar)) {
             Ok(until) => body["until"] = json!(AsText(until)),
             Err(error) => return with_form(&error.detail),
         }
     }
     let body = body.to_string();
-    let then = match customers.try_limits(number, subject.key, body.as_bytes()) {
-        Ok(reply) => request.read(Ok(reply))?,
+    let tried = match (removes_all, subject.of_operator) {
+        (true, true) => Ok(without_operator_limits(&now)),
+        _ => customers.try_limits(number, subject.key, body.as_bytes()).and_then(|reply| request.read(Ok(reply))),
+    };
+    let then = match tried {
+        Ok(then) => then,
         Err(error) if error.is_unavailable() => return Err(error),
         Err(error) => return with_form(&error.detail),
     };
@@ -235,13 +257,17 @@ pub(in crate::console) fn change(request: &PageRequest) -> Paged {
                     p { "The limits have changed since the preview. Look at the changes again." }
                 }
             }
-            (preview(request, merchant, &subject, (&now, &then)))
+            (preview(request, merchant, (&subject, removes_all), (&now, &then)))
         };
         return Ok(page(request, merchant, (&customer, &subject), body));
     }
-    match customers.put_limits(number, subject.key, body.as_bytes()) {
-        Ok(reply) => {
-            request.read(Ok(reply))?;
+    let (key, of_operator) = (subject.key, subject.of_operator);
+    let operation = match removes_all {
+        true => WriteOperation::DeleteLimits { key, of_operator },
+        false => WriteOperation::PutLimits { key, body },
+    };
+    match commit(request, &CustomerWrite { merchant: merchant.id, customer: number.to_owned(), operation }) {
+        Ok(_) => {
             let address = request.links.to(&["m", merchant.id.as_str(), "customers", number, "limits"]);
             Ok(Outcome::Redirect(format!("{address}?done=1")))
         }

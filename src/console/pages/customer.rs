@@ -1,4 +1,13 @@
-//! One customer: who it is, usage, limits, settings, orders, wallet, history.
+//! One customer: who it is, usage, limits, orders, wallet, history. Pages that change something are in the folder.
+
+pub(in crate::console) mod edit;
+pub(in crate::console) mod erase;
+pub(in crate::console) mod instrument;
+pub(in crate::console) mod merge;
+pub(in crate::console) mod raise;
+pub(in crate::console) mod rates;
+pub(in crate::console) mod settings;
+pub(in crate::console) mod signals;
 
 use crate::{
     console::{
@@ -23,14 +32,23 @@ use serde_json::Value;
 use std::borrow::Cow;
 
 /// The pages of a customer: the last segment, and the name.
-const TABS: [(&str, &str); 7] = [
+const TABS: [(&str, &str); 8] = [
     ("", "Profile"),
     ("usage", "Usage"),
     ("limits", "Limits"),
     ("settings", "Settings"),
+    ("rates", "Rates"),
     ("orders", "Orders"),
     ("wallet", "Wallet"),
     ("history", "History"),
+];
+/// What an operator can do with a customer: the last segment, and the words.
+const ACTIONS: [(&str, &str); 5] = [
+    ("change", "Change level, status or labels"),
+    ("edit", "Edit the profile"),
+    ("signals", "Report a signal"),
+    ("merge", "Merge"),
+    ("erase", "Delete"),
 ];
 /// The transactions or the changes of a page of a list.
 const PAGE_LIMIT: usize = 50;
@@ -77,6 +95,22 @@ fn page(request: &PageRequest, merchant: &Merchant, customer: &Value, (tab, body
     Outcome::Page(Content::new(title_of(customer), body).below("Customers", above))
 }
 
+/// A page of a form about a customer.
+fn form_page(request: &PageRequest, merchant: &Merchant, customer: &Value, (title, body): (&str, Markup)) -> Outcome {
+    let base = ["m", merchant.id.as_str(), "customers"];
+    let of_customer = request.links.to(&[&base[..], &[request.parameter("customer")]].concat());
+    let content = Content::new(title, body);
+    Outcome::Page(content.below("Customers", request.links.to(&base)).below(title_of(customer), of_customer))
+}
+
+/// The address of a customer's page after a change; `tab`: the last segment, or none.
+fn after_change(request: &PageRequest, merchant: &Merchant, number: &str, tab: &str) -> Outcome {
+    let base = ["m", merchant.id.as_str(), "customers", number];
+    let address =
+        if tab.is_empty() { request.links.to(&base) } else { request.links.to(&[&base[..], &[tab]].concat()) };
+    Outcome::Redirect(format!("{address}?done=1"))
+}
+
 /// `GET .../customers/{customer}`
 pub(in crate::console) fn overview(request: &PageRequest) -> Paged {
     let merchant = request.merchant()?;
@@ -117,8 +151,10 @@ pub(in crate::console) fn overview(request: &PageRequest) -> Paged {
     let body = html! {
         p class="actions" {
             @if request.may_write() {
-                a class="button" href=(request.links.to(&["m", id, "customers", number, "change"])) {
-                    "Change level, status or labels"
+                @for (n, (word, name)) in ACTIONS.iter().enumerate() {
+                    a class={ "button" @if n > 0 { " plain" } } href=(request.links.to(&["m", id, "customers", number, word])) {
+                        (name)
+                    } " "
                 }
             }
             " " a class="button plain" href=(ask) { "Ask for a decision" }
@@ -196,6 +232,10 @@ pub(in crate::console) fn limits(request: &PageRequest) -> Paged {
                             ", void after " (time(&merchant.calendar, text(limits, "/pending/lapses_at")))
                         }
                     }
+                    @if request.may_write() {
+                        @let of = query_text([("direction", text(limits, "/direction")), ("currency", currency)]);
+                        p { a class="button plain" href={ "limits/raise" (of) } { "Cancel or confirm the raise" } }
+                    }
                 }
                 @if limits["operator"].is_object() {
                     h3 { "Set by an operator" }
@@ -206,31 +246,6 @@ pub(in crate::console) fn limits(request: &PageRequest) -> Paged {
         }
     };
     Ok(page(request, merchant, &customer, ("limits", body)))
-}
-
-/// `GET .../customers/{customer}/settings`
-pub(in crate::console) fn settings(request: &PageRequest) -> Paged {
-    let merchant = request.merchant()?;
-    let customer = customer_of(request, merchant)?;
-    let (all, rates) = (list(&customer, "/settings"), list(&customer, "/rates"));
-    let body = html! {
-        @if all.is_empty() { (nothing("The customer has no individual payment settings: those of the level apply.")) }
-        @for settings in all {
-            section class="card" {
-                h2 { (text(settings, "/direction")) "s in " (text(settings, "/currency")) ", level " (text(settings, "/level")) }
-                (facts(&[
-                    ("Least amount", or_dash(text(settings, "/global_limit/min_amount"))),
-                    ("Most amount", or_dash(text(settings, "/global_limit/max_amount"))),
-                ]))
-                @let methods = list(settings, "/methods");
-                @if !methods.is_empty() { ul { @for method in methods { li { (in_words(method)) } } } }
-            }
-        }
-        @if !rates.is_empty() {
-            section class="card" { h2 { "Personal exchange rates" } ul { @for rate in rates { li { (in_words(rate)) } } } }
-        }
-    };
-    Ok(page(request, merchant, &customer, ("settings", body)))
 }
 
 /// `GET .../customers/{customer}/orders`
@@ -275,7 +290,12 @@ pub(in crate::console) fn wallet(request: &PageRequest) -> Paged {
                     th scope="col" { "Last success" } th scope="col" { "Saved" } th scope="col" { "Default" }
                 } }
                 tbody { @for instrument in stored { tr {
-                    th scope="row" { (text(instrument, "/payment_instrument")) }
+                    @let token = text(instrument, "/payment_instrument");
+                    th scope="row" {
+                        a href=(request.links.to(&["m", merchant.id.as_str(), "customers", request.parameter("customer"), "wallet", token])) {
+                            (token)
+                        }
+                    }
                     td { (or_dash(&words_at(instrument, "/brand"))) }
                     td { (or_dash(text(instrument, "/masked_number"))) }
                     td { (badge(text(instrument, "/state"))) }
@@ -299,21 +319,11 @@ fn value_in_words(value: &Value, merchant: &Merchant) -> Markup {
     }
 }
 
-/// `GET .../customers/{customer}/history`
-pub(in crate::console) fn history(request: &PageRequest) -> Paged {
-    let merchant = request.merchant()?;
-    let customer = customer_of(request, merchant)?;
-    let end = match request.query("cursor") {
-        "" => 0,
-        sent => cursor(sent, |text| text.parse().ok())?,
-    };
-    let names_author = |name, is_signal| request.names_author(merchant.id, name, is_signal);
-    let page_of = HistoryPage { limit: PAGE_LIMIT, end };
-    let customers = request.customers(merchant);
-    let history = request.read(customers.history(request.parameter("customer"), page_of, &names_author))?;
-    let body = html! {
+/// The steps of a history, the newest first.
+fn step_list(steps: &[Value], request: &PageRequest, merchant: &Merchant) -> Markup {
+    html! {
         ol class="timeline" {
-            @for step in list(&history, "/history") {
+            @for step in steps {
                 li {
                     p {
                         (time(&merchant.calendar, text(step, "/at"))) " by "
@@ -324,6 +334,13 @@ pub(in crate::console) fn history(request: &PageRequest) -> Paged {
                             ", transaction " a href=(request.links.to(&["m", merchant.id.as_str(), "transactions", transaction])) {
                                 (transaction)
                             }
+                        }
+                        @let job = text(step, "/job");
+                        @if !job.is_empty() {
+                            ", job " a href=(request.links.to(&["m", merchant.id.as_str(), "jobs", job])) { (job) }
+                        }
+                        @if step["signal"].is_object() {
+                            ", signal " strong { (spaced(text(step, "/signal/signal"))) }
                         }
                     }
                     ul class="changes" {
@@ -338,6 +355,23 @@ pub(in crate::console) fn history(request: &PageRequest) -> Paged {
                 }
             }
         }
+    }
+}
+
+/// `GET .../customers/{customer}/history`
+pub(in crate::console) fn history(request: &PageRequest) -> Paged {
+    let merchant = request.merchant()?;
+    let customer = customer_of(request, merchant)?;
+    let end = match request.query("cursor") {
+        "" => 0,
+        sent => cursor(sent, |text| text.parse().ok())?,
+    };
+    let names_author = |name, is_signal| request.names_author(merchant.id, name, is_signal);
+    let page_of = HistoryPage { limit: PAGE_LIMIT, end };
+    let customers = request.customers(merchant);
+    let history = request.read(customers.history(request.parameter("customer"), page_of, &names_author))?;
+    let body = html! {
+        (step_list(list(&history, "/history"), request, merchant))
         (pager("history", &[], &history, end > 0))
     };
     Ok(page(request, merchant, &customer, ("history", body)))

@@ -1,83 +1,59 @@
-//! The search for customers.
+//! The list of customers: filters, columns, and the selection for a change of many.
+
+pub(in crate::console) mod bulk;
+mod columns;
+pub(in crate::console) mod create;
+mod filters;
+pub(in crate::console) mod mock;
+pub(in crate::console::pages) mod profile_fields;
+pub(in crate::console) mod tables;
+pub(in crate::console) mod upload;
+
+pub(super) use crate::console::pages::customers::{columns::full_name, filters::level_names};
 
 use crate::{
     console::{
-        document::{list, text, words_at},
+        document::{list, text},
+        error_page::error_content,
         layout::Content,
+        links::query_text,
         page_request::{Outcome, PageRequest, Paged},
-        parts::{badge, choice, nothing, or_dash, pager, text_field, time},
+        pages::customers::{
+            columns::{cell, column_form, columns_of},
+            filters::{chips, filter_form, filters},
+        },
+        parts::{nothing, pager},
     },
-    domain::{
-        customer::status::CustomerStatus,
-        rules::merchant::Merchant,
-        vocabulary::{direction::Direction, words::Word},
-    },
+    domain::rules::merchant::Merchant,
     service::documents::customers::search::customer_search,
 };
 use maud::{Markup, html};
 use serde_json::Value;
-use std::{borrow::Cow, collections::BTreeSet};
+use std::borrow::Cow;
 
-/// The filters of the form: the key of the service, the label, and a hint.
-const TEXT_FILTERS: [(&str, &str, &str); 7] = [
-    ("customer_id", "Customer id", "1000001"),
-    ("merchant_customer_identifier", "Merchant's identifier", ""),
-    ("email", "E-mail", "whole, or its beginning"),
-    ("phone", "Phone", ""),
-    ("name", "Name", "its beginning"),
-    ("external_id", "External id", ""),
-    ("payment_instrument", "Payment instrument", "the token"),
-];
 /// The customers of a page of the list.
 const PAGE_LIMIT: &str = "50";
 
-/// The names of the merchant's levels of a direction.
-pub(super) fn level_names(merchant: &Merchant, direction: Direction) -> BTreeSet<&'static str> {
-    let levels = merchant.levels.iter().filter(|level| level.direction == direction);
-    levels.map(|level| level.name.as_str()).collect()
-}
-
-fn filter_form(request: &PageRequest, merchant: &Merchant) -> Markup {
-    let chosen = |key: &str| request.query(key).to_owned();
-    let level =
-        |key: &str, label: &str, direction| choice(key, label, &chosen(key), "any", level_names(merchant, direction));
-    let dates = [("created_from", "Created from"), ("created_to", "Created to")];
-    html! {
-        form method="get" class="filters" role="search" {
-            @for (key, label, hint) in TEXT_FILTERS { (text_field(key, label, &chosen(key), hint)) }
-            (level("deposit_level", "Deposit level", Direction::Deposit))
-            (level("withdrawal_level", "Withdrawal level", Direction::Withdrawal))
-            (choice("status", "Status", &chosen("status"), "any", CustomerStatus::WORDS.iter().map(|(word, _)| *word)))
-            (choice("label", "Label", &chosen("label"), "any", merchant.labels.iter().map(|label| label.name.as_str())))
-            @for (key, label) in dates {
-                label class="field" { span { (label) } input type="date" name=(key) value=(chosen(key)); }
-            }
-            div class="actions" { button { "Search" } " " a href="customers" { "Clear" } }
-        }
-    }
-}
-
+/// The table of a page of the list. For an operator each row can be selected.
 fn rows(customers: &[Value], request: &PageRequest, merchant: &Merchant) -> Markup {
     let id = merchant.id.as_str();
+    let (columns, selects) = (columns_of(&request.query), request.may_write());
     html! {
         div class="scroll" {
             table {
                 thead { tr {
-                    th scope="col" { "Customer" } th scope="col" { "Identifier" } th scope="col" { "Name" }
-                    th scope="col" { "E-mail" } th scope="col" { "Status" } th scope="col" { "Levels" }
-                    th scope="col" { "Labels" } th scope="col" { "Created" }
+                    @if selects { th scope="col" { "Select" } }
+                    th scope="col" { "Customer" }
+                    @for (_, name) in &columns { th scope="col" { (name) } }
                 } }
                 tbody { @for customer in customers {
                     @let number = text(customer, "/customer_id");
                     tr {
+                        @if selects {
+                            td { input type="checkbox" name="id" value=(number) aria-label={ "Select " (number) }; }
+                        }
                         th scope="row" { a href=(request.links.to(&["m", id, "customers", number])) { (number) } }
-                        td { (or_dash(text(customer, "/merchant_customer_identifier"))) }
-                        td { (or_dash(&full_name(customer))) }
-                        td { (or_dash(text(customer, "/email"))) }
-                        td { (badge(text(customer, "/status"))) }
-                        td { (or_dash(&levels_of(customer))) }
-                        td { (or_dash(&words_at(customer, "/labels"))) }
-                        td { (time(&merchant.calendar, text(customer, "/created_at"))) }
+                        @for (word, _) in &columns { td { (cell(customer, word, merchant)) } }
                     }
                 } }
             }
@@ -85,23 +61,24 @@ fn rows(customers: &[Value], request: &PageRequest, merchant: &Merchant) -> Mark
     }
 }
 
-/// The name of a customer: the whole one, or first and last name.
-pub(super) fn full_name(customer: &Value) -> String {
-    let name = text(customer, "/name");
-    if !name.is_empty() {
-        return name.to_owned();
+/// The table, with what can be done with a selection.
+fn selectable(customers: &[Value], request: &PageRequest, merchant: &Merchant) -> Markup {
+    if !request.may_write() {
+        return rows(customers, request, merchant);
     }
-    format!("{} {}", text(customer, "/first_name"), text(customer, "/last_name")).trim().to_owned()
-}
-
-/// The levels of a customer in words.
-fn levels_of(customer: &Value) -> String {
-    let [deposit, withdrawal] = ["/deposit_level", "/withdrawal_level"].map(|path| text(customer, path));
-    match (deposit, withdrawal) {
-        ("", "") => String::new(),
-        (deposit, "") => format!("deposits {deposit}"),
-        ("", withdrawal) => format!("withdrawals {withdrawal}"),
-        (deposit, withdrawal) => format!("deposits {deposit}, withdrawals {withdrawal}"),
+    let numbers = customers.iter().map(|customer| ("id", text(customer, "/customer_id")));
+    let of_page = query_text([("selected", "ids")].into_iter().chain(numbers));
+    let of_all = query_text(filters::chosen(&request.query).chain([("selected", "all")]));
+    html! {
+        form method="get" action="customers/bulk" {
+            input type="hidden" name="selected" value="ids";
+            (rows(customers, request, merchant))
+            p class="actions" {
+                button class="plain" { "Change the selected" } " "
+                a class="button plain" href={ "customers/bulk" (of_page) } { "Change all on this page" } " "
+                a class="button plain" href={ "customers/bulk" (of_all) } { "Change all that match" }
+            }
+        }
     }
 }
 
@@ -109,22 +86,35 @@ fn levels_of(customer: &Value) -> String {
 pub(in crate::console) fn search(request: &PageRequest) -> Paged {
     let merchant = request.merchant()?;
     let limit = [(Cow::Borrowed("limit"), Cow::Borrowed(PAGE_LIMIT))];
-    let sent = request.filters().filter(|(key, _)| key != "limit").chain(limit);
+    let view = ["sort", "cursor"].map(|key| (Cow::Borrowed(key), Cow::Borrowed(request.query(key))));
+    let view = view.into_iter().filter(|(_, value)| !value.is_empty());
     // A filter that cannot be read is shown above the form, with the fields as they were sent.
-    let found = customer_search(sent, merchant)
+    let found = customer_search(filters(&request.query).chain(view).chain(limit), merchant)
         .and_then(|search| request.read(request.customers(merchant).find(search.as_ref())));
     let kept = request.query_of_next_page();
+    let table = query_text(filters::chosen(&request.query));
     let body = html! {
-        (filter_form(request, merchant))
+        p class="actions" {
+            @if request.may_write() {
+                a class="button" href="customers/new" { "New customer" } " "
+                a class="button plain" href="customers/upload" { "Upload a table" } " "
+                a class="button plain" href="customers/mock" { "Made-up customers" } " "
+            }
+            a class="button plain" href={ "customers.csv" (table) } { "Download the table" } " "
+            a class="button plain" href="jobs" { "Jobs" }
+        }
+        (filter_form(&request.query, merchant))
+        (chips(&request.query))
+        (column_form(&request.query))
         @match &found {
-            Err(error) if error.is_unavailable() => (crate::console::error_page::error_content(error).body),
-            Err(error) => div class="notice bad" role="alert" { p { (error.detail) } },
+            Err(error) if error.is_unavailable() => (error_content(error).body),
+            Err(error) => (crate::console::forms::refusal_alert(error)),
             Ok(page) => {
                 @let customers = list(page, "/customers");
                 @if customers.is_empty() {
                     (nothing("No customer matches. Remove a filter, or check the spelling."))
                 } @else {
-                    (rows(customers, request, merchant))
+                    (selectable(customers, request, merchant))
                     (pager("customers", &kept, page, !request.query("cursor").is_empty()))
                 }
             }

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use std::collections::BTreeSet;
 
 /// The currencies of the merchant's endpoints and levels.
-fn currencies(merchant: &Merchant) -> BTreeSet<String> {
+pub(super) fn currencies(merchant: &Merchant) -> BTreeSet<String> {
     let of_endpoints = merchant.projects.iter().flat_map(|project| &project.endpoints);
     let of_endpoints = of_endpoints.map(|endpoint| endpoint.currency.to_string());
     of_endpoints.chain(merchant.levels.iter().map(|level| level.currency.to_string())).collect()

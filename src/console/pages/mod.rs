@@ -8,6 +8,7 @@ pub(super) mod decide;
 mod decision_chart;
 mod denial;
 mod form_preview;
+pub(super) mod jobs;
 pub(super) mod levels;
 mod limits_chooser;
 pub(super) mod merchant;

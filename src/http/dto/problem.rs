@@ -6,6 +6,7 @@ use crate::{
     service::{
         documents::problem::{ProblemDocument, kind_of},
         error::ServiceError,
+        sender_pace::TooSlow,
     },
 };
 use axum::{
@@ -45,6 +46,12 @@ impl From<Refusal> for Problem {
 impl From<InvalidBody> for Problem {
     fn from(refused: InvalidBody) -> Self {
         ServiceError::from(refused).into()
+    }
+}
+
+impl From<TooSlow> for Problem {
+    fn from(_: TooSlow) -> Self {
+        Self::too_slow("body")
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::{config::Http, storage::journal::Lsn};
 use crate::{
     http::{
+        dto::problem::Problem,
         extract::body::discard_rest,
         server::{
             admission::Admission,
@@ -189,8 +190,8 @@ async fn answer_lines(state: Arc<AppState>, admission: Option<Admission>, mut bo
                 tracing::debug!(%error, "a batch ended early");
                 return;
             }
-            Err(problem) => {
-                let mut out = render(&problem);
+            Err(too_slow) => {
+                let mut out = render(&Problem::from(too_slow));
                 out.push(b'\n');
                 return pipeline.send(out).await;
             }
@@ -243,9 +244,9 @@ impl Turns {
     /// Whether the token has a limit.
     fn are_limited(&self) -> bool {
         let current = |admission| self.state.current_token(Some(admission));
-        self.admission.as_ref().is_some_and(|admission| {
-            matches!(current(admission), Ok(Some(token)) if token.limit.is_some())
-        })
+        self.admission
+            .as_ref()
+            .is_some_and(|admission| matches!(current(admission), Ok(Some(token)) if token.limit.is_some()))
     }
 
     /// Waits until the token may send one more line. A token that is no longer valid does not wait: its lines are refused.

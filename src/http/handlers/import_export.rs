@@ -1,7 +1,6 @@
 //! Customers as a table: export, import, template, generated customers.
 
 use crate::{
-    domain::{request::refusal::Refusal, vocabulary::names::Name},
     http::{
         download::download,
         dto::problem::Problem,
@@ -14,19 +13,11 @@ use crate::{
         commit::AnswerKind,
         error::ServiceError,
         import_export::{
+            arriving_table::{ArrivingTable, UploadRequest},
             export::{TableSelection, export},
-            import_job::{UploadedTable, import_table},
-            outcome::ImportMode,
-            row::ImportTarget,
-        },
-        jobs::{
-            limits::JobPermit,
-            registry::{file_failed, parse_job_id},
-            tracked_job::JobReply,
         },
         reply::Reply,
     },
-    storage::jobs::Draft,
 };
 use axum::{
     body::Body,
@@ -34,7 +25,7 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use std::{io::Write, sync::Arc};
+use std::sync::Arc;
 
 fn as_csv(body: Body) -> Response {
     let mut response = Response::new(body);
@@ -70,13 +61,6 @@ pub(crate) async fn download_table(request: AdminRequest) -> Response {
     body.map_or_else(IntoResponse::into_response, as_csv)
 }
 
-/// The query of an upload and its caller.
-struct UploadRequest {
-    mode: ImportMode,
-    job_id: Option<String>,
-    by: Option<Name>,
-}
-
 /// `POST /v1/merchants/{merchant}/customers.csv`: imports all rows or none; `?mode=partial` imports the good rows,
 /// `?mode=trial` none. `?job=ID` names the job.
 pub(crate) async fn upload(
@@ -100,98 +84,30 @@ async fn receive(
 ) -> Result<Reply, Problem> {
     let (parts, body) = request.into_parts();
     let admission = parts.extensions.get::<Admission>();
-    let upload = read_query(query, admission.map(|admission| admission.token.name))?;
-    let known = state.payments.rules().merchant(&merchant).map(|merchant| merchant.id);
-    let known = known.ok_or_else(|| Refusal::UnknownMerchant(merchant.clone()))?;
-    let mut permit = state.jobs.limits().arrive(known)?;
-    let table = spool(state, body, &mut permit).await?;
+    let mut upload = UploadRequest::by(admission.map(|admission| admission.token.name));
+    query.pairs().try_for_each(|(key, value)| upload.set(&key, &value))?;
+    let mut table = spool(state, &merchant, body).await?;
     state.readmit(admission, parts.uri.path())?;
-    permit.work(state.stopping.clone()).await?;
+    table.wait_for_slot(state.stopping.clone()).await?;
     let importer = Arc::clone(state);
-    let done = tokio::task::spawn_blocking(move || {
-        let _permit = permit;
-        import(&importer, &merchant, &upload, table)
-    });
+    let done = tokio::task::spawn_blocking(move || table.import(&importer.payments, &importer.jobs, &upload));
     let done = done.await.map_err(|error| ServiceError::unfinished(&error))??;
     Ok(Reply { is_replay: done.is_replay, ..Reply::new(&done.answer) })
 }
 
-fn read_query(query: &QueryPairs, by: Option<Name>) -> Result<UploadRequest, ServiceError> {
-    let mut upload = UploadRequest { mode: ImportMode::AllOrNothing, job_id: None, by };
-    for (key, value) in query.pairs() {
-        if key == "job" {
-            upload.job_id = Some(parse_job_id(value.into_owned())?);
-            continue;
-        }
-        let modes = [ImportMode::AllOrNothing, ImportMode::Partial, ImportMode::Trial];
-        let known = modes.into_iter().find(|mode| mode.word() == value);
-        let expected = "is all (the default), partial or trial";
-        upload.mode = known.ok_or_else(|| ServiceError::unknown_value("mode", expected))?;
-    }
-    Ok(upload)
-}
-
-/// A table that has arrived.
-struct SpooledTable {
-    /// `None` once the import has taken it. It is dropped off the threads that answer payments, because its file is
-    /// removed then.
-    draft: Option<Draft>,
-    digest: u128,
-}
-
-impl Drop for SpooledTable {
-    fn drop(&mut self) {
-        if let Some(draft) = self.draft.take() {
-            tokio::task::spawn_blocking(move || drop(draft));
-        }
-    }
-}
-
 /// Writes a table to a sealed file as it arrives.
-async fn spool(state: &AppState, mut body: Body, permit: &mut JobPermit) -> Result<SpooledTable, Problem> {
-    let now = state.payments.time()?;
+async fn spool(state: &AppState, merchant: &str, mut body: Body) -> Result<ArrivingTable, Problem> {
     let announced = axum::body::HttpBody::size_hint(&body).exact().unwrap_or(0);
-    let draft = tokio::task::block_in_place(|| {
-        state.jobs.check_room(announced)?;
-        state.jobs.draft(now).map_err(file_failed)
-    });
-    let mut table = SpooledTable { draft: Some(draft?), digest: 0 };
-    let mut digester = state.payments.ledger.digester();
-    let mut pace = state.capacity.upload_pace();
+    let begun = tokio::task::block_in_place(|| ArrivingTable::begin(&state.payments, &state.jobs, merchant, announced));
+    let mut table = begun?;
+    let mut pace = state.capacity.upload_limits().pace();
     while let Some(frame) = pace.next(&mut body, false).await? {
         let frame = frame.map_err(|error| broken_body(&error))?;
         let Ok(data) = frame.into_data() else { continue };
-        permit.hold(data.len() as u64)?;
-        digester.take(&data);
         // A write waits for the disk where the cache is full. Other requests must not wait with it.
-        let mut draft = table.draft.iter_mut();
-        tokio::task::block_in_place(|| draft.try_for_each(|draft| draft.write_all(&data))).map_err(file_failed)?;
+        tokio::task::block_in_place(|| table.take(&data))?;
     }
-    table.digest = digester.digest();
     Ok(table)
-}
-
-fn import(
-    state: &AppState,
-    merchant: &str,
-    upload: &UploadRequest,
-    mut table: SpooledTable,
-) -> Result<JobReply, ServiceError> {
-    let rules = state.payments.rules();
-    let merchant = rules.merchant(merchant).ok_or_else(|| Refusal::UnknownMerchant(merchant.to_owned()))?;
-    let (ledger, now) = (&state.payments.ledger, state.payments.time()?);
-    let target = ImportTarget {
-        ledger,
-        merchant,
-        by: upload.by,
-        job: None,
-        now,
-        new_from: ledger.next_customer(),
-        resumed_after: None,
-    };
-    let draft = table.draft.take().ok_or_else(ServiceError::internal)?;
-    let (mode, job_id) = (upload.mode, upload.job_id.as_deref());
-    import_table(&state.jobs, &target, UploadedTable { mode, job_id, draft, digest: table.digest })
 }
 
 /// `POST /v1/merchants/{merchant}/customers/mock`

@@ -3,8 +3,8 @@
 
 use crate::config::Http;
 use crate::http::dto::problem::Problem;
+use crate::service::sender_pace::{SenderPace, UploadLimits};
 use axum::body::{Body, Bytes, HttpBody};
-use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
 use std::{
     pin::Pin,
@@ -15,10 +15,7 @@ use std::{
     task::{Context, Poll, ready},
     time::Duration,
 };
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout},
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A body or an answer of up to this many bytes is not counted: the number of connections bounds them, and a payment is
 /// never refused because of large requests of others.
@@ -40,8 +37,7 @@ pub struct Capacity {
     /// The connections beyond them.
     pub(crate) overflow: Arc<Semaphore>,
     pub(crate) overflow_max: usize,
-    body_timeout: Duration,
-    upload_bytes_per_s_min: u64,
+    upload_limits: UploadLimits,
 }
 
 impl Capacity {
@@ -58,8 +54,10 @@ impl Capacity {
             connections_max,
             overflow: Arc::new(Semaphore::new(overflow_max)),
             overflow_max,
-            body_timeout: Duration::from_secs(http.body_timeout_s),
-            upload_bytes_per_s_min: http.min_upload_bytes_per_s,
+            upload_limits: UploadLimits {
+                body_timeout: Duration::from_secs(http.body_timeout_s),
+                bytes_per_s_min: http.min_upload_bytes_per_s,
+            },
         }
     }
 
@@ -89,13 +87,19 @@ impl Capacity {
 
     /// The time limit of one line of a batch.
     pub(crate) fn line_pace(&self) -> SenderPace {
-        SenderPace { left: self.body_timeout, max: self.body_timeout, bytes_per_s: None }
+        SenderPace::of_line(self.upload_limits.body_timeout)
     }
 
-    /// The time limit of an uploaded table.
-    pub(crate) fn upload_pace(&self) -> SenderPace {
-        let bytes_per_s = Some(self.upload_bytes_per_s_min.max(1));
-        SenderPace { left: self.body_timeout, max: self.body_timeout, bytes_per_s }
+    /// The time limits of an uploaded table.
+    #[must_use]
+    pub fn upload_limits(&self) -> UploadLimits {
+        self.upload_limits
+    }
+
+    /// The permits of downloads, for the pages of the console.
+    #[must_use]
+    pub fn downloads(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.downloads)
     }
 
     /// Sets the gauges of the limits and their use.
@@ -226,47 +230,5 @@ impl HttpBody for CountedAnswer {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-/// The time that a client has left for a streamed body. Only the time in which the daemon waits for the client counts.
-#[derive(Debug)]
-pub(crate) struct SenderPace {
-    left: Duration,
-    max: Duration,
-    /// The bytes that add a second to the time left.
-    bytes_per_s: Option<u64>,
-}
-
-impl SenderPace {
-    /// The next frame of a body; with `is_unlimited` it waits as long as the connection lasts.
-    ///
-    /// # Errors
-    /// The time is over: `request_too_slow`.
-    pub(crate) async fn next(
-        &mut self,
-        body: &mut Body,
-        is_unlimited: bool,
-    ) -> Result<Option<Result<Frame<Bytes>, axum::Error>>, Problem> {
-        if is_unlimited {
-            return Ok(body.frame().await);
-        }
-        let waiting_since = Instant::now();
-        let frame = timeout(self.left, body.frame()).await.map_err(|_| {
-            metrics::counter!("levelgate_requests_too_slow_total", "part" => "stream").increment(1);
-            Problem::too_slow("body")
-        })?;
-        self.left = self.left.saturating_sub(waiting_since.elapsed());
-        if let (Some(bytes_per_s), Some(Ok(frame))) = (self.bytes_per_s, &frame) {
-            let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
-            let earned = Duration::from_millis(bytes.saturating_mul(1_000) / bytes_per_s);
-            self.left = self.left.saturating_add(earned).min(self.max);
-        }
-        Ok(frame)
-    }
-
-    /// Restarts the time limit.
-    pub(crate) fn restart(&mut self) {
-        self.left = self.max;
     }
 }

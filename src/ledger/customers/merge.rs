@@ -15,9 +15,10 @@ use crate::{
             merge::{check_mergeable, merge_events},
             stored_identifier::StoredIdentifier,
         },
-        events::customer_event::CustomerEvent,
+        events::customer_event::{CustomerEvent, RecordPosition},
         request::refusal::Refusal,
         rules::merchant::Merchant,
+        transaction::log_offset::LogOffset,
         vocabulary::{attributes::Attributes, time::Millis},
     },
     storage::journal::Lsn,
@@ -38,6 +39,55 @@ impl Ledger {
         into_id: &str,
         actor: Actor,
     ) -> Result<(u64, Lsn), Refusal> {
+        let mut record =
+            |members: Vec<&mut Customer>, events, now| self.record_merge(members, events, Actor { now, ..actor });
+        let merged = self.with_merge(merchant, (source_id, into_id), actor.now, &mut record)?;
+        Ok(merged.unwrap_or_else(|target| (target, self.journal.last())))
+    }
+
+    /// The target as it would be after [`Ledger::merge`]; nothing changes. `ids`: the source and the target. It copies the
+    /// target.
+    ///
+    /// # Errors
+    /// Those of [`Ledger::merge`].
+    pub fn try_merge<T>(
+        &self,
+        merchant: &Merchant,
+        ids: (&str, &str),
+        now: Millis,
+        show: impl Fn(&Customer) -> T,
+    ) -> Result<T, Refusal> {
+        let mut apply = |members: Vec<&mut Customer>, events: Vec<CustomerEvent>, _| {
+            members.first().map(|head| {
+                let mut target = Customer::clone(head);
+                let recorded = RecordPosition { number: target.applied, offset: LogOffset(0), key: 0 };
+                events.iter().for_each(|event| target.apply(recorded, event));
+                show(&target)
+            })
+        };
+        match self.with_merge(merchant, ids, now, &mut apply)? {
+            Ok((_, Some(shown))) => Ok(shown),
+            // They are one customer already, or the target is gone.
+            Ok((_, None)) => Err(Refusal::UnknownCustomer(ids.1.to_owned())),
+            Err(target) => {
+                self.with_customer(merchant.id.as_str(), &target.to_string(), now, |customer, _| show(customer))
+            }
+        }
+    }
+
+    /// Locks the customers of a merge and calls `act` with the target, which is the first, and all others, with the events
+    /// of the target, and the time. Returns the number of the target and what `act` returned; `Err` of the number where both
+    /// are one customer already.
+    ///
+    /// # Errors
+    /// Those of [`Ledger::merge`].
+    fn with_merge<T>(
+        &self,
+        merchant: &Merchant,
+        (source_id, into_id): (&str, &str),
+        now: Millis,
+        act: &mut dyn FnMut(Vec<&mut Customer>, Vec<CustomerEvent>, Millis) -> T,
+    ) -> Result<Result<(u64, T), u64>, Refusal> {
         let merchant_id = merchant.id.as_str();
         loop {
             let source_group = self.merge_group_numbers(merchant_id, source_id)?;
@@ -45,7 +95,7 @@ impl Ledger {
             let (source, target) = (source_group[0], target_group[0]);
             if number_of(source_id) != Some(source) {
                 return match source == target && source_id != into_id {
-                    true => Ok((target, self.journal.last())),
+                    true => Ok(Err(target)),
                     false => Err(Refusal::Merged { customer_id: source_id.to_owned(), into: source.to_string() }),
                 };
             }
@@ -64,7 +114,7 @@ impl Ledger {
                 continue;
             }
             let mut members = shards.get_all_mut(&numbers);
-            let now = self.limited_time(actor.now);
+            let now = self.limited_time(now);
             let now = members.iter().map(|member| member.settled_at()).fold(now, Millis::max);
             for member in &mut members {
                 self.settle(member, now);
@@ -75,8 +125,7 @@ impl Ledger {
             let merged = others.iter().find(|other| other.number() == source).ok_or_else(unknown)?;
             let mut events = merge_events(head, merged, merchant, now)?;
             self.add_instrument_effects(head, &mut events, now);
-            let lsn = self.record_merge(members, events, Actor { now, ..actor });
-            return Ok((target, lsn));
+            return Ok(Ok((target, act(members, events, now))));
         }
     }
 

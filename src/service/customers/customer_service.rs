@@ -21,6 +21,13 @@ use crate::{
 use serde::Serialize;
 use serde_json::Value;
 
+/// Whether a change is only tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trial {
+    Yes,
+    No,
+}
+
 /// The operations on a merchant's customers for one caller, under one configuration.
 #[derive(Clone, Copy)]
 pub struct CustomerService<'a> {

@@ -22,7 +22,10 @@ use crate::{
         },
     },
     service::{
-        customers::{customer_service::CustomerService, usage::in_force},
+        customers::{
+            customer_service::{CustomerService, Trial},
+            usage::in_force,
+        },
         documents::{customers::limits::LimitsDocument, description::Description, json::unknown_key},
         error::ServiceError,
         reply::{Answered, Reply},
@@ -37,13 +40,6 @@ pub struct LimitsKey {
     pub direction: Direction,
     /// The currency of payments.
     pub currency: Currency,
-}
-
-/// Whether a change is only tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trial {
-    Yes,
-    No,
 }
 
 impl LimitsKey {

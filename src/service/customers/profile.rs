@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{customer::erasure::deletion_events, vocabulary::calendar::LocalTime},
-    ledger::{Actor, Amendment, CustomerQuery, RegisteredCustomer},
+    ledger::{Actor, Amendment, CustomerQuery, RegisteredCustomer, Registration},
     service::{
         customers::customer_service::CustomerService,
         documents::{
@@ -53,6 +53,21 @@ impl CustomerService<'_> {
         let show = |customer: &_, now| self.context(now).document(customer);
         let document = ledger.with_customer(self.merchant.id.as_str(), &number.to_string(), now, show)?;
         Ok(Reply::new(&document).created_if(is_new))
+    }
+
+    /// What [`Self::register`] would do: the number of the known customer who would be changed, or `None` where a customer
+    /// would be created. Nothing changes.
+    ///
+    /// # Errors
+    /// Those of [`Self::register`].
+    pub fn try_register(&self, body: &[u8]) -> Result<Option<u64>, ServiceError> {
+        let request = read_customer(body, self.rules, true)?;
+        let now = self.now()?;
+        request.update.check_forms(now)?;
+        let registration = Registration { is_trial: true, ..request.registration(self.merchant, self.author) };
+        let RegisteredCustomer { number, is_new } =
+            self.service.ledger.register(&registration, now)?.0.unless_existing()?;
+        Ok((!is_new).then_some(number))
     }
 
     /// Shows a customer.

@@ -14,7 +14,7 @@ use crate::{
         vocabulary::{direction::Direction, money::Currency, names::Name},
     },
     service::{
-        customers::customer_service::CustomerService,
+        customers::customer_service::{CustomerService, Trial},
         documents::{customers::settings::SettingsDocument, description::Description},
         error::ServiceError,
         reply::Answered,
@@ -69,6 +69,18 @@ impl CustomerService<'_> {
     /// The body is malformed or describes other settings; it names an unknown level or gate; the customer has too many
     /// settings.
     pub fn put_settings(&self, customer_id: &str, key: SettingsKey<'_>, body: &[u8]) -> Answered {
+        self.set_settings(customer_id, key, body, Trial::No)
+    }
+
+    /// Answers as [`Self::put_settings`] would, and changes nothing.
+    ///
+    /// # Errors
+    /// Those of [`Self::put_settings`].
+    pub fn try_settings(&self, customer_id: &str, key: SettingsKey<'_>, body: &[u8]) -> Answered {
+        self.set_settings(customer_id, key, body, Trial::Yes)
+    }
+
+    fn set_settings(&self, customer_id: &str, key: SettingsKey<'_>, body: &[u8], trial: Trial) -> Answered {
         // An unknown customer or level is refused before a bad body.
         self.check_place(customer_id, key)?;
         let description = Description::read(body, &body::SETTINGS_DESCRIPTION)?;
@@ -88,13 +100,17 @@ impl CustomerService<'_> {
             if known.is_none() && customer.profile().is_some_and(|profile| profile.settings.len() >= SETTINGS_MAX) {
                 return Err(Refusal::TooMany { field: "settings", most: SETTINGS_MAX });
             }
-            Ok(vec![CustomerEvent::CustomerChanged(CustomerChange::Settings(settings.clone()))])
+            Ok(match trial {
+                Trial::Yes => Vec::new(),
+                Trial::No => vec![CustomerEvent::CustomerChanged(CustomerChange::Settings(settings.clone()))],
+            })
         })?;
         let warnings = request::settings_warnings(sent, &settings, self.merchant, self.rules);
         self.show(customer_id, |customer, _| {
             let empty = key.empty();
             let known = customer.settings_for(key.direction, key.currency, key.level).unwrap_or(&empty);
-            json!(key.document(known, self.rules).with_warnings(&warnings))
+            let shown = if trial == Trial::Yes { &settings } else { known };
+            json!(key.document(shown, self.rules).with_warnings(&warnings))
         })
     }
 

@@ -12,6 +12,7 @@ use crate::{
     ledger::{CustomerQuery, Ledger, PAGE_MAX},
     service::{
         csv::{cell::Expected, row::Column, write::Writer},
+        customers::CustomerService,
         documents::{
             customers::search::{SEARCH_KEYS, customer_search},
             query::TakenKeys,
@@ -94,6 +95,17 @@ fn read_columns(names: &str) -> Result<Vec<Column>, ServiceError> {
         }
     }
     Ok(columns)
+}
+
+impl CustomerService<'_> {
+    /// Writes the table of the selected customers.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub(crate) fn write_table(&self, selection: TableSelection, output: impl Write) -> io::Result<()> {
+        let now = self.service.time().map_err(io::Error::other)?;
+        export(&self.service.ledger, self.merchant, selection, now, output).map(drop)
+    }
 }
 
 /// Writes the table of the selected customers of a merchant and returns their number. It reads a page at a time, each

@@ -9,10 +9,7 @@ use crate::{
             refusal::Refusal,
         },
         rules::configuration::Rules,
-        transaction::{
-            fact::CancelOf,
-            transition::Operation,
-        },
+        transaction::{fact::CancelOf, transition::Operation},
         vocabulary::words::Word,
     },
     service::{
