@@ -1,5 +1,7 @@
 //! Walks the table of pages with every role, without a session, and with the token of another merchant.
 
+mod customers;
+
 use crate::{
     clock::{Clock, Source},
     config::{self, Auth, Credential, Token},
@@ -10,11 +12,16 @@ use crate::{
         routes,
         stylesheet::style_name,
     },
-    domain::{decision::clock_skew::ClockSkew, vocabulary::names::Name},
+    domain::{
+        customer::audit::{Author, ChangeSource},
+        decision::clock_skew::ClockSkew,
+        vocabulary::names::Name,
+    },
     ledger::{Ledger, LedgerLimits, LedgerStorage},
     service::{
-        access::access_tokens::AccessTokens, commit::AnswerGate, daemon_control::DaemonControl, jobs::Jobs,
-        payments::PaymentOperation, payments::PaymentService,
+        access::access_tokens::AccessTokens, commit::AnswerGate, customers::CustomerService,
+        daemon_control::DaemonControl, jobs::Jobs, payments::PaymentOperation, payments::PaymentService,
+        sender_pace::UploadLimits,
     },
     storage::jobs::{JobStore, JobsOnDisk},
     telemetry::metrics::Meters,
@@ -28,13 +35,20 @@ use axum::{
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use sha2::{Digest, Sha256};
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+use tokio::sync::{Semaphore, watch};
 
 mod control;
 mod levels;
 
 use control::RecordingControl;
 
+/// Keeps the channel open: no test stops its console.
+static STOP: LazyLock<watch::Sender<bool>> = LazyLock::new(|| watch::channel(false).0);
 const HOST: &str = "lg.example";
 const ORIGIN: &str = "https://lg.example";
 /// A name that would be a script if a page did not escape it.
@@ -69,6 +83,7 @@ fn console_with(control: Arc<dyn DaemonControl>) -> Arc<Console> {
     let loaded = config::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config"));
     let Ok(loaded) = loaded else { panic!("the example configuration is valid") };
     let bounds = LedgerLimits { transactions_max: 1_000, skew: ClockSkew { past_ms: 300_000, future_ms: 5_000 } };
+    let jobs = Arc::new(Jobs::new(Arc::new(JobStore::in_memory()), JobsOnDisk::default()).unwrap());
     let payments = Arc::new(PaymentService {
         ledger: Ledger::new(bounds, LedgerStorage::in_memory((1, 2))),
         rules: ArcSwap::from_pointee(loaded.rules),
@@ -85,14 +100,26 @@ fn console_with(control: Arc<dyn DaemonControl>) -> Arc<Console> {
         });
         payments.call(PaymentOperation::Reserve, "acme", None, body.to_string().as_bytes()).unwrap();
     }
-    Console::new(ConsoleParts {
+    payments.call(PaymentOperation::Approve, "acme", Some("t1"), b"{}").unwrap();
+    let console = Console::new(ConsoleParts {
         payments,
         access: Arc::new(AccessTokens::new(&credentials(), &Auth::default())),
         failed_logins: Arc::default(),
-        jobs: Arc::new(Jobs::new(Arc::new(JobStore::in_memory()), JobsOnDisk::default()).unwrap()),
+        jobs,
+        upload_limits: UploadLimits { body_timeout: Duration::from_secs(30), bytes_per_s_min: 1_024 },
+        downloads: Arc::new(Semaphore::new(16)),
+        stopping: STOP.subscribe(),
         control,
         secure_cookie: false,
-    })
+    });
+    let (parts, rules) = (&console.parts, console.parts.payments.rules());
+    let author = Author { source: ChangeSource::Api, by: None, job: None };
+    let merchant = rules.merchant("acme").unwrap();
+    let (service, jobs) = (&*parts.payments, &*parts.jobs);
+    let customers = CustomerService { service, jobs, rules: &rules, merchant, author, lesser_role: None };
+    let bulk = br#"{"select": {"ids": ["1000001"]}, "set": {"labels": ["regular"]}}"#;
+    customers.bulk_change(jobs, Some("job-1"), bulk).unwrap();
+    console
 }
 
 fn example_path(row: &PageRow) -> String {
@@ -104,19 +131,22 @@ fn example_path(row: &PageRow) -> String {
         ("{direction}", "deposit"),
         ("{currency}", "EUR"),
         ("{level}", "gold"),
+        ("{job}", "job-1"),
+        ("{instrument}", "tok-1"),
         ("{file}", style_name()),
         ("{*rest}", "no/such/page"),
     ] {
         path = path.replace(parameter, value);
     }
-    if path.ends_with("/limits/change") && row.method == PageMethod::Get {
+    let needs_query = ["/limits/change", "/limits/raise", "/settings/change"].iter().any(|end| path.ends_with(end));
+    if needs_query && row.method == PageMethod::Get {
         path.push_str(LIMITS_QUERY);
     }
     assert!(!path.contains('{'), "the test has no value for a parameter of {path}");
     path
 }
 
-const LIMITS_QUERY: &str = "?direction=deposit&currency=EUR&owner=customer";
+const LIMITS_QUERY: &str = "?direction=deposit&currency=EUR&owner=customer&level=gold";
 
 struct Visit<'a> {
     console: &'a Arc<Console>,
@@ -181,10 +211,10 @@ async fn every_page_admits_its_roles_and_merchants_alone() {
                 (Handler::SignIn, _) => 401,
                 (Handler::SignOut, _) => 303,
                 (Handler::SignInForm | Handler::File, _) => 200,
-                (Handler::Page(_) | Handler::Unknown, _) if token.is_none() => 303,
+                _ if token.is_none() => 303,
                 _ if !allowed => 403,
                 (Handler::Unknown, _) => 404,
-                (Handler::Page(_), _) => 200,
+                (Handler::Page(_) | Handler::Download(_) | Handler::Upload, _) => 200,
             };
             let visit = Visit { console: &console, routes: &routes, token };
             assert_eq!(visit.status(row, Some(ORIGIN)).await, want, "{:?} {} by {token:?}", row.method, row.path);
@@ -204,7 +234,8 @@ async fn every_value_is_escaped_and_no_page_has_a_script_or_a_style() {
     let routes = routes(&console);
     let visit = Visit { console: &console, routes: &routes, token: Some("operator") };
     let mut names = 0;
-    for row in PAGES.iter().filter(|row| row.method == PageMethod::Get && row.path.contains("/console/m/")) {
+    let is_page = |row: &&PageRow| matches!(row.handler, Handler::Page(_)) && row.path.contains("/console/m/");
+    for row in PAGES.iter().filter(is_page).filter(|row| row.method == PageMethod::Get) {
         for query in ["", "?name=%3Cscript%3Ealert&amount=%3Cscript%3E&customer_id=%3Cscript%3E&q=%3Cscript%3E"] {
             let path = example_path(row);
             let query = if path.contains('?') { query.replace('?', "&") } else { query.to_owned() };
@@ -227,7 +258,7 @@ async fn a_viewer_sees_no_form_that_changes_something() {
     let routes = routes(&console);
     let posts = |page: &str| page.matches("method=\"post\"").count();
     for row in PAGES.iter().filter(|row| row.method == PageMethod::Get && row.role == PageRole::Staff) {
-        if matches!(row.handler, Handler::Unknown) {
+        if !matches!(row.handler, Handler::Page(_)) {
             continue;
         }
         let page = Visit { console: &console, routes: &routes, token: Some("viewer") }.page(&example_path(row)).await;

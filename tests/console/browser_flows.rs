@@ -9,11 +9,11 @@ use std::{
 use support::daemon::Daemon;
 use support::fixtures::pay;
 
-fn address(daemon: &Daemon, path: &str) -> String {
+pub(crate) fn address(daemon: &Daemon, path: &str) -> String {
     format!("http://127.0.0.1:{}/{path}", daemon.port())
 }
 
-fn sign_in(browser: &Browser, daemon: &Daemon, name: &str) {
+pub(crate) fn sign_in(browser: &Browser, daemon: &Daemon, name: &str) {
     browser.open(&address(daemon, "console"));
     browser.fill("token", &token_of(name));
     browser.press("Sign in");

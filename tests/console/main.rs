@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod browser_flows;
+mod customers_flows;
 mod level_flows;
 mod pages;
 mod webdriver;

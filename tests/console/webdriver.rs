@@ -157,6 +157,26 @@ impl Browser {
         self.on_element(&field, "POST", "value", &json!({ "text": text }));
     }
 
+    /// Types into a field of several lines.
+    #[track_caller]
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let field = format!("//textarea[@name='{name}']");
+        self.on_element(&field, "POST", "value", &json!({ "text": text }));
+    }
+
+    /// Attaches a file of this machine to a field.
+    #[track_caller]
+    pub(crate) fn attach(&self, name: &str, file: &Path) {
+        let field = format!("//input[@type='file'][@name='{name}']");
+        self.on_element(&field, "POST", "value", &json!({ "text": file.display().to_string() }));
+    }
+
+    /// Ticks a box, or chooses one of several.
+    #[track_caller]
+    pub(crate) fn tick(&self, name: &str, value: &str) {
+        self.click_at(&format!("//input[@name='{name}'][@value='{value}']"));
+    }
+
     /// Chooses an option of a list.
     #[track_caller]
     pub(crate) fn choose(&self, name: &str, option: &str) {
