@@ -44,7 +44,7 @@ impl SettingsPlace {
     }
 }
 
-/// What a write does. Bodies are those of the API.
+/// The operation of a write. Bodies are those of the API.
 #[derive(Debug, Clone)]
 pub(super) enum WriteOperation {
     /// Registers a customer.

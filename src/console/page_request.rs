@@ -43,9 +43,12 @@ pub(super) struct Download {
 pub(super) enum DownloadContent {
     /// These bytes.
     Bytes(Vec<u8>),
-    /// What a function writes, while it is sent.
-    Written(Box<dyn FnOnce(&mut dyn io::Write) -> io::Result<()> + Send>),
+    /// A function writes the content while it is sent.
+    Written(WriteFile),
 }
+
+/// Writes the content of a file.
+pub(super) type WriteFile = Box<dyn FnOnce(&mut dyn io::Write) -> io::Result<()> + Send>;
 
 impl Download {
     /// A table with these bytes.

@@ -27,10 +27,11 @@ pub(super) fn or_dash(shown: &str) -> Markup {
 /// How a status is coloured. The words say the same.
 fn tone_of(word: &str) -> &'static str {
     match word {
-        "allow" | "approved" | "active" | "member" | "enforce" => "good",
-        "deny" | "denied" | "declined" | "fraud" | "blocked" | "charged_back" | "deleted" => "bad",
+        "allow" | "approved" | "active" | "member" | "enforce" | "done" => "good",
+        "deny" | "denied" | "declined" | "fraud" | "blocked" | "charged_back" | "deleted" | "refused"
+        | "interrupted" => "bad",
         "suspicious" | "reserved" | "partially_approved" | "not_active" | "shadow" | "expired" | "invalid"
-        | "disabled" => "warn",
+        | "disabled" | "trying" | "applying" => "warn",
         _ => "plain",
     }
 }

@@ -38,7 +38,7 @@ fn job_of(request: &PageRequest, merchant: &Merchant) -> Result<Value, ServiceEr
     request.read(shown.map(|document| Reply::new(&document)))
 }
 
-/// What a job does, in words.
+/// The kind of a job, in words.
 fn kind_in_words(job: &Value) -> &'static str {
     match (text(job, "/kind"), text(job, "/mode")) {
         ("upload", "trial") => "Trial of a table",
@@ -133,7 +133,7 @@ fn outcome(request: &PageRequest, merchant: &Merchant, job: &Value) -> Markup {
     html! {
         @if !counts.is_empty() {
             section class="card" { h2 { "Outcome" } (facts(&counts))
-                @if words_at(answer, "/settings_changed") != "" {
+                @if !words_at(answer, "/settings_changed").is_empty() {
                     p { "Individual payment settings would change for " (words_at(answer, "/settings_changed"))
                         " customers. No table contains them." }
                 }

@@ -1,7 +1,13 @@
 //! Pages that change customers: each is previewed, confirmed, made, and in the history with who did it.
 
 use super::{ORIGIN, Visit, console};
-use crate::console::{Console, page_table::PageMethod, routes};
+use crate::{
+    console::{Console, page_table::PageMethod, routes},
+    service::jobs::{
+        registry::{Admission, JobRequest},
+        tracked_job::JobKind,
+    },
+};
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -230,6 +236,13 @@ async fn a_table_is_tried_imported_in_part_or_refused_with_its_bad_rows() {
         assert!(refused.status == 200 && refused.body.contains(words), "{words}: {}", refused.body);
         assert!(refused.body.contains("Nothing was changed"), "{}", refused.body);
     }
+    // The limits are those of the API's uploads.
+    let limits = staff.console.parts.jobs.limits();
+    let merchant = staff.console.parts.payments.rules().merchant("acme").unwrap().id;
+    let others: Vec<_> = (0..4).map(|_| limits.arrive(merchant).unwrap()).collect();
+    let refused = staff.upload("operator", &[("mode", "partial"), ("file", TABLE)]).await;
+    assert!(refused.body.contains("has 4 jobs under way"), "{}", refused.body);
+    drop(others);
     assert_eq!(staff.upload("viewer", &[("mode", "partial"), ("file", TABLE)]).await.status, 403);
     let table = staff.page(&format!("{CUSTOMERS}.csv?merchant_customer_identifier=eve&columns=first_name")).await;
     assert_eq!(table.lines().count(), 2, "{table}");
@@ -287,6 +300,11 @@ async fn a_signal_a_merge_and_a_deletion_say_what_happens_first() {
     assert!(nameless.body.contains("name it"), "{}", nameless.body);
 
     let merge = format!("{CUSTOMERS}/{other}/merge");
+    let same = staff.create("merchant_customer_identifier=alice-3&email=alice@example.com").await;
+    let offered = staff.page(&merge).await;
+    assert!(offered.contains(&format!("href=\"merge?into={same}\"")), "{offered}");
+    let chosen = staff.page(&format!("{merge}?into={same}")).await;
+    assert!(chosen.contains(&format!("name=\"into\" value=\"{same}\"")), "{chosen}");
     for (into, words) in [("", "Name the other"), ("7", "7"), (other.as_str(), "itself")] {
         let refused = staff.send(&merge, &format!("into={into}")).await;
         assert!(refused.status == 200 && refused.body.contains("role=\"alert\"") && refused.body.contains(words));
@@ -366,6 +384,36 @@ async fn customers_are_made_up_once_their_number_is_typed() {
     for wrong in ["count=0", "count=x", "count=1000001", "count=1&seed=x"] {
         assert!(staff.send(&mock, wrong).await.body.contains("role=\"alert\""), "{wrong}");
     }
+}
+
+#[tokio::test]
+async fn the_page_of_a_job_loads_itself_again_until_the_job_has_ended() {
+    let staff = Staff::new();
+    let parts = &staff.console.parts;
+    let now = parts.payments.time().unwrap();
+    let draft = parts.jobs.draft(now).unwrap();
+    let request = JobRequest {
+        merchant: parts.payments.rules().merchant("acme").unwrap().id,
+        id: Some("slow"),
+        kind: JobKind::Upload,
+        mode: "partial",
+        by: None,
+        digest: 7,
+        now,
+    };
+    let Ok(Admission::New(active)) = parts.jobs.admit(&draft, &request) else { panic!("the job is new") };
+    active.count(10);
+    active.step(4).unwrap();
+    let page = staff.page("/console/m/acme/jobs/slow").await;
+    for part in ["http-equiv=\"refresh\"", "4 of 10 rows so far", "It is tried.", "href=\"slow\""] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(staff.page("/console/m/acme/jobs").await.contains("4 of 10"));
+    drop(active);
+    let page = staff.page("/console/m/acme/jobs/slow").await;
+    assert!(!page.contains("http-equiv") && page.contains("It was refused"), "{page}");
+    let unknown = staff.visit().send(PageMethod::Get, "/console/m/acme/jobs/none", None, "").await;
+    assert_eq!(unknown.status(), 404);
 }
 
 #[tokio::test]

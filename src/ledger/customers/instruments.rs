@@ -131,7 +131,6 @@ impl Ledger {
         events: &mut Vec<CustomerEvent>,
         at: Millis,
     ) {
-        let mut is_blocked = false;
         for event in events.iter() {
             if let CustomerEvent::CustomerChanged(CustomerChange::InstrumentRemoved(id)) = event {
                 self.remove_holder(id, customer.number());
@@ -141,12 +140,30 @@ impl Ledger {
             {
                 // The index is changed first, as for a payment.
                 self.index_holder(&stored.id, customer.number());
-                is_blocked |= self.is_instrument_blocked(&stored.id, customer.merchant);
             }
         }
-        if is_blocked {
-            events.push(CustomerEvent::SignalReceived { signal: Signal::FraudConfirmed, names_instrument: true, at });
-        }
+        events.extend(self.blocked_instrument_event(customer, events, at));
+    }
+
+    /// The event of a customer who gets a blocked instrument by events. Nothing changes.
+    pub(in crate::ledger) fn blocked_instrument_event(
+        &self,
+        customer: &Customer,
+        events: &[CustomerEvent],
+        at: Millis,
+    ) -> Option<CustomerEvent> {
+        let brings_blocked = |event: &CustomerEvent| match event {
+            CustomerEvent::CustomerChanged(CustomerChange::Instrument(stored)) => {
+                !customer.has_instrument(&stored.id) && self.is_instrument_blocked(&stored.id, customer.merchant)
+            }
+            _ => false,
+        };
+        let is_blocked = events.iter().any(brings_blocked);
+        is_blocked.then_some(CustomerEvent::SignalReceived {
+            signal: Signal::FraudConfirmed,
+            names_instrument: true,
+            at,
+        })
     }
 
     /// The events of an approval by instruments that the customer holds or is about to hold. It stores those that are not

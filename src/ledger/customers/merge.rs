@@ -25,6 +25,9 @@ use crate::{
 };
 use std::sync::atomic::Ordering;
 
+/// Takes the target of a merge, which is the first, and all others; the events of the target; and the time.
+type ActOnMerge<'a, T> = dyn FnMut(Vec<&mut Customer>, Vec<CustomerEvent>, Millis) -> T + 'a;
+
 impl Ledger {
     /// Merges a customer into another one of the same merchant. A repetition changes nothing. Returns the number of the
     /// merged customer, and the LSN that the result depends on.
@@ -39,8 +42,12 @@ impl Ledger {
         into_id: &str,
         actor: Actor,
     ) -> Result<(u64, Lsn), Refusal> {
-        let mut record =
-            |members: Vec<&mut Customer>, events, now| self.record_merge(members, events, Actor { now, ..actor });
+        let mut record = |members: Vec<&mut Customer>, mut events: Vec<CustomerEvent>, now| {
+            if let Some(head) = members.first() {
+                self.add_instrument_effects(head, &mut events, now);
+            }
+            self.record_merge(members, events, Actor { now, ..actor })
+        };
         let merged = self.with_merge(merchant, (source_id, into_id), actor.now, &mut record)?;
         Ok(merged.unwrap_or_else(|target| (target, self.journal.last())))
     }
@@ -57,8 +64,9 @@ impl Ledger {
         now: Millis,
         show: impl Fn(&Customer) -> T,
     ) -> Result<T, Refusal> {
-        let mut apply = |members: Vec<&mut Customer>, events: Vec<CustomerEvent>, _| {
+        let mut apply = |members: Vec<&mut Customer>, mut events: Vec<CustomerEvent>, now| {
             members.first().map(|head| {
+                events.extend(self.blocked_instrument_event(head, &events, now));
                 let mut target = Customer::clone(head);
                 let recorded = RecordPosition { number: target.applied, offset: LogOffset(0), key: 0 };
                 events.iter().for_each(|event| target.apply(recorded, event));
@@ -86,7 +94,7 @@ impl Ledger {
         merchant: &Merchant,
         (source_id, into_id): (&str, &str),
         now: Millis,
-        act: &mut dyn FnMut(Vec<&mut Customer>, Vec<CustomerEvent>, Millis) -> T,
+        act: &mut ActOnMerge<'_, T>,
     ) -> Result<Result<(u64, T), u64>, Refusal> {
         let merchant_id = merchant.id.as_str();
         loop {
@@ -123,8 +131,7 @@ impl Ledger {
             let unknown = || Refusal::UnknownCustomer(source_id.to_owned());
             let (head, others) = members.split_first_mut().ok_or_else(unknown)?;
             let merged = others.iter().find(|other| other.number() == source).ok_or_else(unknown)?;
-            let mut events = merge_events(head, merged, merchant, now)?;
-            self.add_instrument_effects(head, &mut events, now);
+            let events = merge_events(head, merged, merchant, now)?;
             return Ok(Ok((target, act(members, events, now))));
         }
     }

@@ -5,6 +5,7 @@ use crate::{
         customer_write::{CustomerWrite, WriteOperation, commit},
         document::{list, text},
         forms::{alert, buttons, change_table, hidden_fields, refusal_alert, typed_confirmation},
+        links::query_text,
         page_request::{PageRequest, Paged},
         pages::{
             customer::{after_change, customer_of, form_page, title_of},
@@ -13,26 +14,63 @@ use crate::{
         parts::{badge, facts, or_dash, time},
     },
     domain::{rules::merchant::Merchant, vocabulary::attributes::Attribute, vocabulary::words::Word},
+    service::{documents::customers::search::customer_search, error::ServiceError},
 };
 use maud::{Markup, html};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 const TITLE: &str = "Merge into another customer";
+/// The most customers with the same e-mail address, or the same phone number, that the form offers.
+const LIKELY_MAX: &str = "10";
 /// What a merge can change of the target, besides attributes.
 const FIELDS: [&str; 6] =
     ["status", "labels", "other_identifiers", "merged_customers", "disabled_projects", "deletion_due"];
 
-fn form(request: &PageRequest, customer: &Value) -> Markup {
-    html! {
+/// Other customers with the same e-mail address or phone number.
+fn likely_targets(request: &PageRequest, merchant: &Merchant, customer: &Value) -> Result<Vec<Value>, ServiceError> {
+    let mut found: Vec<Value> = Vec::new();
+    for key in ["email", "phone"] {
+        let value = text(customer, &format!("/{key}"));
+        if value.is_empty() {
+            continue;
+        }
+        let pairs =
+            [(key, value), ("limit", LIKELY_MAX)].map(|(key, value)| (Cow::Borrowed(key), Cow::Borrowed(value)));
+        let search = customer_search(pairs, merchant)?;
+        let page = request.read(request.customers(merchant).find(search.as_ref()))?;
+        let is_new = |other: &&Value| {
+            let number = |customer: &Value| text(customer, "/customer_id").to_owned();
+            number(other) != number(customer) && !found.iter().any(|known| number(known) == number(other))
+        };
+        let new: Vec<Value> = list(&page, "/customers").iter().filter(is_new).cloned().collect();
+        found.extend(new);
+    }
+    Ok(found)
+}
+
+fn form(request: &PageRequest, merchant: &Merchant, customer: &Value) -> Result<Markup, ServiceError> {
+    let likely = likely_targets(request, merchant, customer)?;
+    let into = if request.field("into").is_empty() { request.query("into") } else { request.field("into") };
+    Ok(html! {
         form method="post" action="merge" class="card narrow" {
             p { strong { (title_of(customer)) } " becomes a part of the other customer. Transactions, usage and instruments of both \
                  count as one from the next decision on, and all identifiers lead to the other customer. A merge cannot be taken back." }
             label class="field" { span { "The customer id of the other one, who stays" }
-                input type="text" name="into" value=(request.field("into")) inputmode="numeric" autocomplete="off" required; }
+                input type="text" name="into" value=(into) inputmode="numeric" autocomplete="off" required; }
             p class="quiet" { "The list of customers finds the id: by e-mail, phone or name." }
             (buttons("preview", "Show what happens", text(customer, "/customer_id")))
         }
-    }
+        @if !likely.is_empty() {
+            section class="card narrow" {
+                h2 { "The same e-mail or phone" }
+                ul { @for other in &likely { li {
+                    a href={ "merge" (query_text([("into", text(other, "/customer_id"))])) } { (title_of(other)) } " "
+                    (badge(text(other, "/status")))
+                } } }
+            }
+        }
+    })
 }
 
 /// A customer in short.
@@ -48,7 +86,7 @@ fn summary(customer: &Value, merchant: &Merchant) -> Markup {
     ])
 }
 
-/// What the target gets: its present and its next values.
+/// The changes of the target: its present and its next values.
 fn changes(now: &Value, then: &Value) -> Vec<(String, Value, Value)> {
     let attributes = Attribute::WORDS.iter().map(|(word, _)| *word);
     let row = |key: &str| (key.to_owned(), now[key].clone(), then[key].clone());
@@ -103,10 +141,10 @@ fn seen(source: &Value, target: &Value) -> String {
 pub(in crate::console) fn show(request: &PageRequest) -> Paged {
     let merchant = request.merchant()?;
     let customer = customer_of(request, merchant)?;
-    Ok(form_page(request, merchant, &customer, (TITLE, form(request, &customer))))
+    Ok(form_page(request, merchant, &customer, (TITLE, form(request, merchant, &customer)?)))
 }
 
-/// `POST .../customers/{customer}/merge`: says what happens, or merges.
+/// `POST .../customers/{customer}/merge`: describes what happens, or merges.
 pub(in crate::console) fn change(request: &PageRequest) -> Paged {
     let merchant = request.merchant()?;
     let (customers, source) = (request.customers(merchant), customer_of(request, merchant)?);
@@ -116,7 +154,7 @@ pub(in crate::console) fn change(request: &PageRequest) -> Paged {
         |notice: Markup, body: Markup| Ok(form_page(request, merchant, &source, (TITLE, html! { (notice) (body) })));
     let into = request.field("into");
     if into.is_empty() {
-        return with(alert("Name the other customer."), form(request, &source));
+        return with(alert("Name the other customer."), form(request, merchant, &source)?);
     }
     let body = json!({ "into": into }).to_string();
     let tried = request.read(customers.customer(into)).and_then(|target| {
@@ -126,7 +164,7 @@ pub(in crate::console) fn change(request: &PageRequest) -> Paged {
     let (target, then) = match tried {
         Ok(tried) => tried,
         Err(error) if error.is_unavailable() => return Err(error),
-        Err(error) => return with(refusal_alert(&error), form(request, &source)),
+        Err(error) => return with(refusal_alert(&error), form(request, merchant, &source)?),
     };
     let preview = preview(merchant, &source, (&target, &then));
     if request.field("step") != "confirm" {
@@ -142,6 +180,6 @@ pub(in crate::console) fn change(request: &PageRequest) -> Paged {
     match commit(request, &CustomerWrite { merchant: merchant.id, customer: number.to_owned(), operation }) {
         Ok(merged) => Ok(after_change(request, merchant, text(&merged, "/customer_id"), "")),
         Err(error) if error.is_unavailable() => Err(error),
-        Err(error) => with(refusal_alert(&error), form(request, &source)),
+        Err(error) => with(refusal_alert(&error), form(request, merchant, &source)?),
     }
 }

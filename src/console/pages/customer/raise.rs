@@ -89,7 +89,8 @@ pub(in crate::console) fn change(request: &PageRequest) -> Paged {
         let body = html! { (notice) (content(merchant, key, &limits)) };
         Ok(form_page(request, merchant, &customer, (&title(key), body)))
     };
-    if request.field("seen") != limits["pending"].to_string() {
+    let pending = limits["pending"].to_string();
+    if request.field("seen") != pending {
         return again(alert("The raise has changed since the page was shown. Look at it again."));
     }
     let operation = match request.field("step") {

@@ -283,7 +283,8 @@ pub(in crate::console) fn change(request: &PageRequest) -> Paged {
     if request.field("step") != "confirm" {
         return with(html! {}, preview);
     }
-    if request.field("seen") != now.to_string() {
+    let seen = now.to_string();
+    if request.field("seen") != seen {
         return with(alert("The settings have changed since the preview. Look at the changes again."), preview);
     }
     let operation = match is_empty(&then) {

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 const TITLE: &str = "Report a signal";
 
-/// What a signal does, with an instrument and without one.
+/// The effect of a signal, with an instrument and without one.
 fn effect(signal: Signal, has_instrument: bool) -> &'static str {
     match (signal, has_instrument) {
         (Signal::ConsentGiven, _) => "The customer has agreed to store a card: the status becomes member.",
@@ -85,7 +85,7 @@ pub(in crate::console) fn show(request: &PageRequest) -> Paged {
     Ok(form_page(request, merchant, &customer, (TITLE, form(request, &customer))))
 }
 
-/// `POST .../customers/{customer}/signals`: says what a signal does, or sends it.
+/// `POST .../customers/{customer}/signals`: describes the effect of a signal, or sends it.
 pub(in crate::console) fn send(request: &PageRequest) -> Paged {
     let merchant = request.merchant()?;
     let number = request.parameter("customer");

@@ -57,7 +57,7 @@ pub(in crate::console) fn show(request: &PageRequest) -> Paged {
     Ok(page(request, merchant, form("100", "1")))
 }
 
-/// `POST /console/m/{merchant}/customers/mock`: says what happens, or makes the customers up.
+/// `POST /console/m/{merchant}/customers/mock`: describes what happens, or makes the customers up.
 pub(in crate::console) fn generate(request: &PageRequest) -> Paged {
     let merchant = request.merchant()?;
     let (count, seed) = (request.field("count"), request.field("seed"));

@@ -319,3 +319,32 @@ fn one_of_several_equal_concurrent_registrations_merges_and_the_others_find_the_
         assert_eq!(merged, 1, "round {round}: {admitted:?}");
     }
 }
+
+#[test]
+fn a_trial_shows_the_target_after_the_merge_and_changes_nothing() {
+    let (rules, ledger) = (shop(), ledger());
+    let merchant = rules.merchant("m").unwrap();
+    let (source, target) = (register(&ledger, merchant, "source"), register(&ledger, merchant, "target"));
+    let source_ref = CustomerRef { merchant: merchant.id, customer_id: &source };
+    ledger
+        .change(source_ref, ACTOR, &Attributes::default(), &mut |_, now| {
+            let stored = crate::domain::customer::instruments::Instrument::bare("tok", now);
+            Ok(vec![CustomerEvent::CustomerChanged(CustomerChange::Instrument(stored))])
+        })
+        .unwrap();
+    let (holders, last) = (ledger.holders_of("tok"), ledger.journal.last());
+    let shown =
+        |customer: &Customer| (customer.number().to_string(), customer.has_instrument("tok"), customer.merged().len());
+    let read = || ledger.with_customer("m", &target, NOW, |customer, _| shown(customer)).unwrap();
+    let tried = ledger.try_merge(merchant, (&source, &target), NOW, shown).unwrap();
+    assert_eq!(tried, (target.clone(), true, 1));
+    assert_eq!(read(), (target.clone(), false, 0), "the trial merges nothing");
+    assert_eq!((ledger.holders_of("tok"), ledger.journal.last()), (holders, last));
+    for (source, into) in [(&source, &source), (&source, &"77".to_owned())] {
+        let refused = ledger.try_merge(merchant, (source, into), NOW, shown).unwrap_err();
+        assert_eq!(refused, ledger.merge(merchant, source, into, ACTOR).unwrap_err());
+    }
+    ledger.merge(merchant, &source, &target, ACTOR).unwrap();
+    assert_eq!(read(), tried, "the merge does what the trial showed");
+    assert_eq!(ledger.try_merge(merchant, (&source, &target), NOW, shown).unwrap(), tried, "a repetition");
+}
