@@ -31,7 +31,7 @@ pub use crate::config::daemon::settings::{
 };
 pub use crate::config::daemon::tls_files::TlsFiles;
 pub use crate::config::daemon_file::DaemonFile;
-pub use crate::config::diff::changed_restart_settings;
+pub use crate::config::diff::{changed_restart_settings, start_settings};
 pub use crate::config::effective::superseded_overrides;
 pub use crate::config::load::{Loaded, load, load_with_tokens, statements::Statements};
 pub use crate::config::losses::{

@@ -12,11 +12,18 @@ pub(super) struct Content {
     pub(super) body: Markup,
     /// The seconds after which a browser loads the page again; `None`: it does not.
     pub(super) refresh_s: Option<u8>,
+    /// Whether a part of the page is refreshed by a script.
+    has_live_part: bool,
 }
 
 impl Content {
     pub(super) fn new(title: impl Into<String>, body: Markup) -> Self {
-        Self { title: title.into(), trail: Vec::new(), body, refresh_s: None }
+        Self { title: title.into(), trail: Vec::new(), body, refresh_s: None, has_live_part: false }
+    }
+
+    /// The same with scripts that refresh its live part.
+    pub(super) fn with_live_part(self) -> Self {
+        Self { has_live_part: true, ..self }
     }
 
     /// The same with a page above it.
@@ -48,6 +55,21 @@ const SECTIONS: [(&str, &str); 5] = [
     ("decide", "Ask for a decision"),
 ];
 
+/// The pages about all merchants and the daemon: the segment after `console`, and the name.
+const DAEMON_PAGES: [(&str, &str); 7] = [
+    ("", "Merchants"),
+    ("live", "Live"),
+    ("gates", "Gates"),
+    ("rates", "Rates"),
+    ("events", "Events"),
+    ("audit", "Audit"),
+    ("system", "System"),
+];
+
+/// The settings of htmx: no style of its own, which the policy would refuse; no history; a refused answer replaces nothing;
+/// what a reader has opened stays open.
+const HTMX_SETTINGS: &str = r#"{"includeIndicatorCSS":false,"history":false,"transitions":false,"noSwap":["204","304","4xx","5xx"],"morphIgnore":["data-htmx-powered","open"]}"#;
+
 fn section_address(links: &Links, merchant: &str, word: &str) -> String {
     let segments = ["m", merchant, word];
     links.to(if word.is_empty() { &segments[..2] } else { &segments })
@@ -67,6 +89,10 @@ pub(super) fn page(frame: &Frame<'_>, content: &Content) -> String {
                 @if let Some(seconds) = content.refresh_s { meta http-equiv="refresh" content=(seconds); }
                 title { (content.title) " \u{2013} levelgate" }
                 link rel="stylesheet" href=(asset(stylesheet::style_name()));
+                @if content.has_live_part {
+                    meta name="htmx-config" content=(HTMX_SETTINGS);
+                    @for name in stylesheet::script_names() { script src=(asset(name)) defer {} }
+                }
                 link rel="icon" type="image/svg+xml" href=(asset(stylesheet::icon_name()));
             }
             body {
@@ -79,6 +105,15 @@ pub(super) fn page(frame: &Frame<'_>, content: &Content) -> String {
                             @if frame.has_session {
                                 form method="post" action=(links.to(&["logout"])) { button class="plain" { "Sign out" } }
                             }
+                        }
+                    }
+                }
+                @if frame.person.is_some() {
+                    nav class="sections" aria-label="Console" {
+                        @for (word, name) in DAEMON_PAGES {
+                            @let address = links.to(if word.is_empty() { &[] } else { std::slice::from_ref(&word) });
+                            @let current = (frame.merchant.is_none() && frame.section == word).then_some("page");
+                            a href=(address) aria-current=[current] { (name) }
                         }
                     }
                 }

@@ -2,8 +2,8 @@
 //! reads the state in another way.
 //!
 //! A request finds its row in `page_table`. `router` admits it: the session, the role, the merchant, and for a write the
-//! origin. The handler in `pages` asks the service and returns the content, which `layout` puts into a page. No page has
-//! a script, and `respond` forbids all of them.
+//! origin. The handler in `pages` asks the service and returns the content, which `layout` puts into a page. `respond`
+//! forbids every script in a page; pages with a live part load two files of ours, and show the same without them.
 
 mod background_job;
 mod customer_write;

@@ -130,6 +130,11 @@ impl PageRequest {
         self.token.as_ref().is_none_or(|token| token.role == Role::Operator)
     }
 
+    /// Whether the person may change what concerns the daemon and all merchants.
+    pub(super) fn may_operate_daemon(&self) -> bool {
+        self.token.as_ref().is_none_or(|token| token.role == Role::Operator && token.merchants.is_none())
+    }
+
     /// The merchant of the path.
     ///
     /// # Errors

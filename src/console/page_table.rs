@@ -7,7 +7,7 @@ use crate::{
             change_customer, change_limits,
             customer::{self, edit, erase, instrument, merge, raise, rates, settings, signals},
             customers::{self, bulk, create, mock, tables, upload},
-            decide, jobs, levels, merchant, merchants, transactions,
+            decide, jobs, levels, merchant, merchants, operator, transactions,
         },
     },
     service::error::ServiceError,
@@ -31,6 +31,8 @@ pub(super) enum PageRole {
     Staff,
     /// Role `operator`.
     Operator,
+    /// Role `operator`, for all merchants: what concerns the daemon.
+    DaemonOperator,
 }
 
 /// What answers a row.
@@ -81,6 +83,14 @@ const fn write(path: &'static str, page: fn(&PageRequest) -> Paged) -> PageRow {
 
 const fn download(path: &'static str, file: fn(&PageRequest) -> Result<Download, ServiceError>) -> PageRow {
     PageRow { method: PageMethod::Get, path, role: PageRole::Staff, handler: Handler::Download(file) }
+}
+
+const fn daemon_form(path: &'static str, page: fn(&PageRequest) -> Paged) -> PageRow {
+    PageRow { method: PageMethod::Get, path, role: PageRole::DaemonOperator, handler: Handler::Page(page) }
+}
+
+const fn daemon_write(path: &'static str, page: fn(&PageRequest) -> Paged) -> PageRow {
+    PageRow { method: PageMethod::Post, path, role: PageRole::DaemonOperator, handler: Handler::Page(page) }
 }
 
 const CHANGE: &str = "/console/m/{merchant}/customers/{customer}/change";
@@ -191,5 +201,17 @@ pub(super) static PAGES: &[PageRow] = &[
     form(CHANGE_FILTER, levels::show_filter),
     write(CHANGE_FILTER, levels::change_filter),
     read("/console/m/{merchant}/decide", decide::ask),
+    read("/console/", merchants::list_merchants),
+    read("/console/live", operator::live::show),
+    read("/console/gates", operator::gates::show),
+    read("/console/rates", operator::rates::show),
+    read("/console/events", operator::events::show),
+    read("/console/audit", operator::audit::show),
+    read("/console/system", operator::system::show),
+    daemon_form("/console/rates/change", operator::change_rates::show),
+    daemon_write("/console/rates/change", operator::change_rates::change),
+    daemon_form("/console/system/reload", operator::reload::show),
+    daemon_write("/console/system/reload", operator::reload::reload),
+    daemon_write("/console/system/snapshot", operator::system::snapshot),
     PageRow { method: PageMethod::Get, path: "/console/{*rest}", role: PageRole::Staff, handler: Handler::Unknown },
 ];

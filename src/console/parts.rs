@@ -27,11 +27,11 @@ pub(super) fn or_dash(shown: &str) -> Markup {
 /// How a status is coloured. The words say the same.
 fn tone_of(word: &str) -> &'static str {
     match word {
-        "allow" | "approved" | "active" | "member" | "enforce" | "done" => "good",
+        "allow" | "approved" | "active" | "member" | "enforce" | "done" | "enabled" | "in_date" | "primary" => "good",
         "deny" | "denied" | "declined" | "fraud" | "blocked" | "charged_back" | "deleted" | "refused"
-        | "interrupted" => "bad",
+        | "interrupted" | "too_old" => "bad",
         "suspicious" | "reserved" | "partially_approved" | "not_active" | "shadow" | "expired" | "invalid"
-        | "disabled" | "trying" | "applying" => "warn",
+        | "disabled" | "trying" | "applying" | "not_configured" | "standby" => "warn",
         _ => "plain",
     }
 }

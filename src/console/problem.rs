@@ -22,5 +22,9 @@ pub(super) fn status_of(kind: ErrorKind) -> StatusCode {
 
 /// The status of an answer that names the page to load next.
 pub(super) const SEE_OTHER: StatusCode = StatusCode::SEE_OTHER;
+/// The status of a wrong method.
+pub(super) const METHOD_NOT_ALLOWED: StatusCode = StatusCode::METHOD_NOT_ALLOWED;
+/// The status of an answer that has no content.
+pub(super) const NO_CONTENT: StatusCode = StatusCode::NO_CONTENT;
 /// The status of a page.
 pub(super) const FOUND: StatusCode = StatusCode::OK;

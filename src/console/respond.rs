@@ -1,6 +1,6 @@
 //! Responses with the headers that every answer of the console has.
 
-use crate::console::problem::SEE_OTHER;
+use crate::console::problem::{NO_CONTENT, SEE_OTHER};
 use axum::{
     body::Body,
     http::{HeaderName, HeaderValue, StatusCode, header},
@@ -59,6 +59,19 @@ pub(super) fn file_response((name, media_type): (&str, &'static str), body: Body
     if let Ok(disposition) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
         headers.insert(header::CONTENT_DISPOSITION, disposition);
     }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The header of requests that a script sends to refresh a part of a page.
+pub(super) const PART_HEADER: HeaderName = HeaderName::from_static("hx-request");
+
+/// The answer to a script whose page has to be loaded anew: the session has ended.
+pub(super) fn load_page_anew() -> Response {
+    let mut response = secure(Response::new(Body::empty()));
+    *response.status_mut() = NO_CONTENT;
+    let headers = response.headers_mut();
+    headers.insert(HeaderName::from_static("hx-refresh"), HeaderValue::from_static("true"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -9,8 +9,8 @@ use crate::{
         page_request::{Outcome, PageRequest},
         page_table::{Handler, PAGES, PageMethod, PageRole, PageRow},
         pages::customers::upload::refused_upload,
-        problem::{FOUND, status_of},
-        respond::{page_response, redirect},
+        problem::{FOUND, METHOD_NOT_ALLOWED, status_of},
+        respond::{PART_HEADER, load_page_anew, page_response, redirect},
         session_cookie::session_id,
         sign_in::{self, SignInRequest},
         state::Console,
@@ -55,7 +55,18 @@ pub fn routes(console: &Arc<Console>) -> Router {
         };
         router = router.route(row.path, on(filter, move |request| answer(Arc::clone(&console), row, request)));
     }
-    router
+    router.method_not_allowed_fallback(method_not_allowed)
+}
+
+async fn method_not_allowed(request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    // A refusal before the end of the body can be lost.
+    _ = to_bytes(body, FORM_BYTES_MAX).await;
+    let detail = "this address does not take this method; open it with a link or a form of the console";
+    let error = ServiceError::new(ErrorKind::Malformed, "method_not_allowed", detail);
+    let mut response = refusal(&Links::of_page(parts.uri.path()), &error);
+    *response.status_mut() = METHOD_NOT_ALLOWED;
+    response
 }
 
 /// The most bytes of the form of a request. A long form needs a session, because bodies of more than the least one are not
@@ -139,6 +150,8 @@ async fn page_answer(console: Arc<Console>, row: &'static PageRow, call: PageCal
     let token = match signed_in(&console, &parts.headers) {
         Ok(token) => token,
         Err(Refused::Error(error)) => return refusal(&links, &error),
+        // A script would put the sign-in into the page.
+        Err(Refused::NotSignedIn) if parts.headers.contains_key(PART_HEADER) => return load_page_anew(),
         Err(Refused::NotSignedIn) => {
             let wanted = parts.uri.path_and_query().map_or("", |wanted| wanted.as_str());
             let wanted = if row.method == PageMethod::Get { wanted } else { "" };
@@ -253,7 +266,11 @@ fn signed_in(console: &Console, headers: &HeaderMap) -> Result<Option<Arc<Access
     }
     let clock = &parts.payments.clock;
     let id = session_id(headers).ok_or(Refused::NotSignedIn)?;
-    let token = console.sessions.token(id, clock.running_ms()).ok_or(Refused::NotSignedIn)?;
+    // A page that refreshes itself is no sign of a person.
+    let now = clock.running_ms();
+    let is_refresh = headers.contains_key(PART_HEADER);
+    let token = if is_refresh { console.sessions.peek(id, now) } else { console.sessions.token(id, now) };
+    let token = token.ok_or(Refused::NotSignedIn)?;
     parts.access.current(Some(&token), clock.wall()).map_err(|_| {
         console.sessions.end(id);
         Refused::NotSignedIn
@@ -267,10 +284,15 @@ fn permit(token: Option<&AccessToken>, needed: PageRole, merchant: Option<&str>)
         PageRole::Public => true,
         PageRole::Staff => matches!(token.role, Role::Viewer | Role::Operator),
         PageRole::Operator => token.role == Role::Operator,
+        PageRole::DaemonOperator => token.role == Role::Operator && token.merchants.is_none(),
     };
     if !allowed {
         let role = token.role.word();
-        let needed = if needed == PageRole::Operator { "operator" } else { "viewer or operator" };
+        let needed = match needed {
+            PageRole::Public | PageRole::Staff => "viewer or operator",
+            PageRole::Operator => "operator",
+            PageRole::DaemonOperator => "operator for all merchants",
+        };
         return Err(ServiceError::forbidden(format!(
             "this page needs a token of role {needed}; the role of this token is {role}"
         )));
@@ -306,8 +328,9 @@ fn pairs(encoded: &[u8]) -> Vec<(String, String)> {
 
 /// The section of a merchant that a path belongs to.
 fn section_of(path: &'static str) -> &'static str {
-    let rest = path.strip_prefix("/console/m/{merchant}/");
-    match rest.and_then(|rest| rest.split('/').next()).unwrap_or_default() {
+    let rest = path.strip_prefix("/console/m/{merchant}/").or_else(|| path.strip_prefix("/console/"));
+    let word = rest.filter(|rest| !rest.starts_with("m/")).and_then(|rest| rest.split('/').next());
+    match word.unwrap_or_default() {
         "jobs" | "customers.csv" => "customers",
         word => word,
     }
@@ -354,5 +377,6 @@ mod tests {
         assert_eq!(section_of("/console/m/{merchant}"), "");
         assert_eq!(section_of("/console/m/{merchant}/customers/{customer}/usage"), "customers");
         assert_eq!(section_of("/console"), "");
+        assert_eq!(section_of("/console/system/reload"), "system");
     }
 }

@@ -67,6 +67,12 @@ impl Sessions {
         Some(Arc::clone(&session.token))
     }
 
+    /// The token of a session, which is not used by that; `None`: there is no such session, or it has ended.
+    pub(super) fn peek(&self, id: &str, now_ms: i64) -> Option<Arc<AccessToken>> {
+        let sessions = self.0.lock();
+        sessions.get(&digest(id)).filter(|session| !session.has_ended(now_ms)).map(|session| Arc::clone(&session.token))
+    }
+
     /// Ends a session.
     pub(super) fn end(&self, id: &str) {
         self.0.lock().remove(&digest(id));
@@ -99,6 +105,9 @@ mod tests {
         assert!(sessions.token(&id, 2 * IDLE_MAX_MS - 2).is_some(), "a request keeps it");
         assert!(sessions.token(&id, 3 * IDLE_MAX_MS - 2).is_none(), "30 minutes without a request end it");
         assert!(sessions.token(&id, 0).is_none(), "an ended session stays ended");
+        let id = sessions.begin(token(), 0).unwrap();
+        assert!(sessions.peek(&id, IDLE_MAX_MS - 1).is_some());
+        assert!(sessions.peek(&id, IDLE_MAX_MS).is_none(), "a refresh does not keep it");
         let id = sessions.begin(token(), 0).unwrap();
         let used = (0..AGE_MAX_MS).step_by(60_000).all(|now| sessions.token(&id, now).is_some());
         assert!(used && sessions.token(&id, AGE_MAX_MS).is_none(), "12 hours end a session that is used");

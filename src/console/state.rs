@@ -4,8 +4,8 @@ use crate::{
     console::sessions::Sessions,
     service::{
         access::{access_tokens::AccessTokens, failed_logins::FailedLogins},
-        daemon_control::DaemonControl,
         jobs::Jobs,
+        monitoring::status::StatusSource,
         payments::PaymentService,
         sender_pace::UploadLimits,
     },
@@ -26,14 +26,14 @@ pub struct ConsoleParts {
     pub failed_logins: Arc<FailedLogins>,
     /// Uploads and bulk changes, whose ids histories show.
     pub jobs: Arc<Jobs>,
-    /// Changes of levels, and the files of merchants.
-    pub control: Arc<dyn DaemonControl>,
     /// The time limits of uploads.
     pub upload_limits: UploadLimits,
     /// The permits of downloads, which the API shares.
     pub downloads: Arc<Semaphore>,
     /// Whether the daemon is stopping.
     pub stopping: watch::Receiver<bool>,
+    /// The state of the daemon, and what it can be told to do.
+    pub status: Arc<StatusSource>,
     /// Whether browsers send the cookie of a session over TLS only.
     pub secure_cookie: bool,
 }

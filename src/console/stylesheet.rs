@@ -11,8 +11,15 @@ use std::{fmt::Write, sync::LazyLock};
 
 const STYLE: &str = include_str!("style.css");
 const ICON: &str = include_str!("icon.svg");
+/// htmx 4.0.1, as its authors publish it: `dist/htmx.min.js`. Its licence is in the file next to it.
+const HTMX: &str = include_str!("assets/htmx.min.js");
+const REFRESH: &str = include_str!("assets/refresh.js");
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 static STYLE_NAME: LazyLock<String> = LazyLock::new(|| hashed_name("style", "css", STYLE));
+static HTMX_NAME: LazyLock<String> = LazyLock::new(|| hashed_name("htmx", "js", HTMX));
+static REFRESH_NAME: LazyLock<String> = LazyLock::new(|| hashed_name("refresh", "js", REFRESH));
 static ICON_NAME: LazyLock<String> = LazyLock::new(|| hashed_name("icon", "svg", ICON));
 
 fn hashed_name(name: &str, extension: &str, content: &str) -> String {
@@ -34,11 +41,18 @@ pub(super) fn icon_name() -> &'static str {
     &ICON_NAME
 }
 
+/// The names of the scripts of pages with a part that is refreshed, in their order.
+pub(super) fn script_names() -> [&'static str; 2] {
+    [&HTMX_NAME, &REFRESH_NAME]
+}
+
 /// The file of a name; `None`: there is none, or it has another content now.
 pub(super) fn file(name: &str) -> Option<Response> {
     let (content, kind) = match name {
         name if name == style_name() => (STYLE, "text/css; charset=utf-8"),
         name if name == icon_name() => (ICON, "image/svg+xml"),
+        name if name == *HTMX_NAME => (HTMX, SCRIPT),
+        name if name == *REFRESH_NAME => (REFRESH, SCRIPT),
         _ => return None,
     };
     let mut response = secure(Response::new(Body::from(content)));

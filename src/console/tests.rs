@@ -10,7 +10,7 @@ use crate::{
         page_table::{Handler, PAGES, PageMethod, PageRole, PageRow},
         respond::CONTENT_POLICY,
         routes,
-        stylesheet::style_name,
+        stylesheet::{script_names, style_name},
     },
     domain::{
         customer::audit::{Author, ChangeSource},
@@ -20,10 +20,13 @@ use crate::{
     ledger::{Ledger, LedgerLimits, LedgerStorage},
     service::{
         access::access_tokens::AccessTokens, commit::AnswerGate, customers::CustomerService,
-        daemon_control::DaemonControl, jobs::Jobs, payments::PaymentOperation, payments::PaymentService,
-        sender_pace::UploadLimits,
+        daemon_control::DaemonControl, jobs::Jobs, monitoring::status::StatusSource, payments::PaymentOperation,
+        payments::PaymentService, sender_pace::UploadLimits,
     },
-    storage::jobs::{JobStore, JobsOnDisk},
+    storage::{
+        jobs::{JobStore, JobsOnDisk},
+        journal::Lsn,
+    },
     telemetry::metrics::Meters,
 };
 use arc_swap::ArcSwap;
@@ -102,6 +105,14 @@ fn console_with(control: Arc<dyn DaemonControl>) -> Arc<Console> {
     }
     payments.call(PaymentOperation::Approve, "acme", Some("t1"), b"{}").unwrap();
     let console = Console::new(ConsoleParts {
+        status: Arc::new(StatusSource {
+            payments: Arc::clone(&payments),
+            health: Arc::default(),
+            control,
+            snapshots: None,
+            keeps: "a test",
+            store: "memory",
+        }),
         payments,
         access: Arc::new(AccessTokens::new(&credentials(), &Auth::default())),
         failed_logins: Arc::default(),
@@ -109,7 +120,6 @@ fn console_with(control: Arc<dyn DaemonControl>) -> Arc<Console> {
         upload_limits: UploadLimits { body_timeout: Duration::from_secs(30), bytes_per_s_min: 1_024 },
         downloads: Arc::new(Semaphore::new(16)),
         stopping: STOP.subscribe(),
-        control,
         secure_cookie: false,
     });
     let (parts, rules) = (&console.parts, console.parts.payments.rules());
@@ -206,6 +216,7 @@ async fn every_page_admits_its_roles_and_merchants_alone() {
                 PageRole::Public => true,
                 PageRole::Staff => is_staff,
                 PageRole::Operator => is_operator,
+                PageRole::DaemonOperator => is_operator && reaches,
             } && (reaches || !of_merchant);
             let want = match (row.handler, row.method) {
                 (Handler::SignIn, _) => 401,
@@ -214,6 +225,8 @@ async fn every_page_admits_its_roles_and_merchants_alone() {
                 _ if token.is_none() => 303,
                 _ if !allowed => 403,
                 (Handler::Unknown, _) => 404,
+                // It has no preview: it changes nothing that a person sees.
+                (Handler::Page(_), _) if row.path.ends_with("/snapshot") => 303,
                 (Handler::Page(_) | Handler::Download(_) | Handler::Upload, _) => 200,
             };
             let visit = Visit { console: &console, routes: &routes, token };
@@ -228,14 +241,23 @@ async fn every_page_admits_its_roles_and_merchants_alone() {
     }
 }
 
+/// A page without the elements that load our scripts: files of the daemon, named with their hash.
+fn without_our_scripts(page: &str) -> String {
+    script_names().into_iter().fold(page.to_owned(), |page, name| {
+        let Some((before, rest)) = page.split_once(&format!("assets/{name}\" defer></script>")) else { return page };
+        let (before, _) = before.rsplit_once("<script src=\"").expect("the begin of the element");
+        format!("{before}{rest}")
+    })
+}
+
 #[tokio::test]
-async fn every_value_is_escaped_and_no_page_has_a_script_or_a_style() {
+async fn every_value_is_escaped_and_no_page_has_a_script_or_a_style_of_its_own() {
     let console = console();
     let routes = routes(&console);
     let visit = Visit { console: &console, routes: &routes, token: Some("operator") };
     let mut names = 0;
-    let is_page = |row: &&PageRow| matches!(row.handler, Handler::Page(_)) && row.path.contains("/console/m/");
-    for row in PAGES.iter().filter(is_page).filter(|row| row.method == PageMethod::Get) {
+    let is_page = |row: &&PageRow| row.method == PageMethod::Get && matches!(row.handler, Handler::Page(_));
+    for row in PAGES.iter().filter(is_page) {
         for query in ["", "?name=%3Cscript%3Ealert&amount=%3Cscript%3E&customer_id=%3Cscript%3E&q=%3Cscript%3E"] {
             let path = example_path(row);
             let query = if path.contains('?') { query.replace('?', "&") } else { query.to_owned() };
@@ -243,7 +265,7 @@ async fn every_value_is_escaped_and_no_page_has_a_script_or_a_style() {
             for forbidden in
                 ["<script", "\"onload=", " style=", "<style", "javascript:", "onclick", "href=\"/", "http://"]
             {
-                let found = page.replace("http://www.w3.org/2000/svg", "").contains(forbidden);
+                let found = without_our_scripts(&page).replace("http://www.w3.org/2000/svg", "").contains(forbidden);
                 assert!(!found, "{path}{query} contains {forbidden}");
             }
             names += usize::from(page.contains("&lt;script&gt;alert"));
@@ -397,4 +419,121 @@ async fn the_figures_of_a_denial_and_what_would_pass_are_shown() {
     }
     let card = visit.send(PageMethod::Get, "/console/m/acme/customers?name=4111111111111111", None, "").await;
     assert_eq!(card.status(), 400, "a full card number is refused");
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_answered_with_a_page_and_the_policy() {
+    let console = console();
+    let routes = routes(&console);
+    for (method, path, allowed) in [
+        ("POST", "/console/live", "GET,HEAD"),
+        ("DELETE", "/console/m/acme", "GET,HEAD"),
+        ("GET", "/console/logout", "POST"),
+    ] {
+        let request = Request::builder().method(method).uri(path).header(header::HOST, HOST);
+        let request = request.header(header::ORIGIN, ORIGIN).body(Body::from("a=b")).unwrap();
+        let response = TowerToHyperService::new(routes.clone()).call(request).await.unwrap();
+        assert_eq!(response.status(), 405, "{method} {path}");
+        let header = |name| response.headers()[name].to_str().unwrap().to_owned();
+        assert_eq!(header(header::CONTENT_SECURITY_POLICY), CONTENT_POLICY);
+        assert_eq!(
+            (header(header::ALLOW), header(header::CONTENT_TYPE)),
+            (allowed.into(), "text/html; charset=utf-8".into())
+        );
+    }
+}
+
+#[tokio::test]
+async fn pages_about_all_merchants_show_a_token_its_merchants_alone() {
+    let console = console();
+    let routes = routes(&console);
+    let visit = Visit { console: &console, routes: &routes, token: Some("globex-operator") };
+    let all = Visit { console: &console, routes: &routes, token: Some("operator") };
+    for path in ["live", "gates", "rates", "events", "audit", "system"] {
+        let page = visit.page(&format!("/console/{path}")).await.to_lowercase();
+        assert!(!page.contains("acme"), "{path}: {page}");
+        assert!(
+            !page.contains("/change\"") && !page.contains("/snapshot") && !page.contains("/reload"),
+            "{path}: {page}"
+        );
+    }
+    for path in ["live", "gates", "events", "audit"] {
+        let path = format!("/console/{path}?merchant=acme");
+        assert_eq!(visit.send(PageMethod::Get, &path, None, "").await.status(), 403, "{path}");
+        assert_eq!(all.send(PageMethod::Get, &path, None, "").await.status(), 200, "{path}");
+        let unknown = path.replace("acme", "nowhere");
+        assert_eq!(all.send(PageMethod::Get, &unknown, None, "").await.status(), 404, "{path}");
+    }
+    let live = all.page("/console/live").await;
+    for part in ["Decisions", "quarter", "Acme", "Gates of", "id=\"live\""] {
+        assert!(live.contains(part), "{part}: {live}");
+    }
+    assert!(all.page("/console/system").await.contains("Settings in force"));
+}
+
+#[tokio::test]
+async fn events_are_the_newest_first_with_filters() {
+    let console = console();
+    let routes = routes(&console);
+    let visit = Visit { console: &console, routes: &routes, token: Some("viewer") };
+    let page = visit.page("/console/events").await;
+    let place = |id: &str| page.find(&format!("/transactions/{id}\"")).expect("the transaction");
+    assert!(place("t2") < place("t1"), "{page}");
+    let denied = visit.page("/console/events?merchant=acme&event=denied").await;
+    assert!(denied.contains("/transactions/t2\"") && !denied.contains("/transactions/t1\""), "{denied}");
+    let none = visit.page("/console/events?event=charged_back").await;
+    assert!(none.contains("There is no such event"), "{none}");
+    assert!(visit.page("/console/events?event=nope").await.contains("role=\"alert\""));
+    let overview = visit.page("/console/m/acme").await;
+    assert!(overview.contains("Recent denials") && overview.contains("/transactions/t2\""), "{overview}");
+}
+
+#[tokio::test]
+async fn gates_show_their_attempts() {
+    let console = console();
+    let routes = routes(&console);
+    let visit = Visit { console: &console, routes: &routes, token: Some("viewer") };
+    let before = visit.page("/console/gates?merchant=acme").await;
+    assert!(before.contains("No attempt was reported") && before.contains("gate-a"), "{before}");
+    let payments = &console.parts.payments;
+    for (attempt, outcome) in [(1, "declined"), (2, "approved")] {
+        let body = serde_json::json!({ "attempt": attempt, "gate": "gate-a", "outcome": outcome }).to_string();
+        payments.call(PaymentOperation::Attempt, "acme", Some("t1"), body.as_bytes()).unwrap();
+    }
+    let after = visit.page("/console/gates?merchant=acme&span=1h").await;
+    for part in ["Attempts at gate-a", "50 %", "1 failed", "1 approved"] {
+        assert!(after.contains(part), "{part}: {after}");
+    }
+}
+
+#[tokio::test]
+async fn a_script_of_an_ended_session_loads_the_page_anew_and_does_not_keep_the_session() {
+    let console = console();
+    let routes = routes(&console);
+    let request = Request::builder().uri("/console/live").header(header::HOST, HOST).header("hx-request", "true");
+    let request = request.body(Body::empty()).unwrap();
+    let response = TowerToHyperService::new(routes).call(request).await.unwrap();
+    assert_eq!((response.status().as_u16(), response.headers()["hx-refresh"].to_str().unwrap()), (204, "true"));
+}
+
+#[tokio::test]
+async fn rates_are_previewed_before_they_are_set() {
+    let console = console();
+    let routes = routes(&console);
+    let visit = Visit { console: &console, routes: &routes, token: Some("operator") };
+    let send = async |form: &str| {
+        let response = visit.send(PageMethod::Post, "/console/rates/change", Some(ORIGIN), form).await;
+        let status = response.status().as_u16();
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    };
+    let page = visit.page("/console/rates/change").await;
+    let (_, rest) = page.split_once("name=\"version\" value=\"").expect("a form");
+    let version = rest.split('"').next().unwrap();
+    let fields = "base=EUR&as_of=2036-11-20T10:00:00Z&max_age=2d&currency=USD&rate=1.5&currency=&rate=";
+    let (status, preview) = send(&format!("{fields}&step=preview")).await;
+    assert!(status == 200 && preview.contains("This will change") && preview.contains("1.5"), "{preview}");
+    let (_, stale) = send(&format!("{fields}&step=confirm&version=x")).await;
+    assert!(stale.contains("have changed since the preview"), "{stale}");
+    assert_eq!(send(&format!("{fields}&step=confirm&version={version}")).await.0, 303);
 }

@@ -35,7 +35,7 @@ impl PageRequest {
         let parts = &self.console.parts;
         match write {
             ConfirmedWrite::Configuration(action) => {
-                let outcome = parts.control.configure(&self.configuration_change(action)?)?;
+                let outcome = parts.status.control.configure(&self.configuration_change(action)?)?;
                 // An answer that depends on every record so far.
                 let shown: Reply = parts.payments.deleted_levels(&outcome);
                 self.read(Ok(shown)).map(drop)
@@ -52,7 +52,7 @@ impl PageRequest {
     /// # Errors
     /// The change would be refused.
     pub(super) fn try_configuration(&self, action: ConfigurationAction) -> Result<ConfigurationTrial, ServiceError> {
-        self.console.parts.control.try_configure(&self.configuration_change(action)?)
+        self.console.parts.status.control.try_configure(&self.configuration_change(action)?)
     }
 
     fn configuration_change(&self, action: ConfigurationAction) -> Result<ConfigurationChange, ServiceError> {

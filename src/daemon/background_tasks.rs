@@ -15,6 +15,8 @@ use std::{
 
 /// The pause between two updates of the gauges.
 const GAUGES_INTERVAL: Duration = Duration::from_secs(5);
+/// The pause between two samples of the attempts at gates.
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 /// The pause between two attempts to read the time.
 const TIME_RETRY: Duration = Duration::from_secs(1);
 /// The most customers that one call erases.
@@ -34,6 +36,20 @@ pub(crate) async fn run_periodic(daemon: Arc<AppState>, eraser: Arc<OnceLock<Cop
             erase_due_customers(&daemon, eraser.get()).await;
         }
         update_gauges(&daemon);
+    }
+}
+
+/// Gives the attempts at gates to the seconds in which they were made, for the counts over time.
+pub(crate) async fn sample_attempts(daemon: Arc<AppState>) {
+    let mut ticks = tokio::time::interval(SAMPLE_INTERVAL);
+    // A late sample does not bring the next ones forward.
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let daemon = Arc::clone(&daemon);
+        let sampling = tokio::task::spawn_blocking(move || daemon.payments.sample_attempts());
+        // The runtime's hook logs a panic.
+        let _ = sampling.await;
     }
 }
 

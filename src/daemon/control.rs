@@ -2,10 +2,11 @@
 
 use crate::{
     daemon::{
-        maintenance::MaintenanceThread, reload::reloader::Reloader, snapshot_status::snapshot_problem,
+        maintenance::MaintenanceThread, process_memory, reload::reloader::Reloader, snapshot_status::snapshot_problem,
         take_over_calls::TakeOverCalls,
     },
     domain::{customer::audit::Author, vocabulary::names::Name},
+    http::Capacity,
     service::{
         configuration::{
             change::{ConfigurationChange, ConfigurationOutcome},
@@ -15,6 +16,10 @@ use crate::{
         daemon_control::DaemonControl,
         daemon_status::{ArchiveHealth, SnapshotReport, TakeOverReport},
         error::ServiceError,
+        monitoring::{
+            reload_preview::ReloadPreview,
+            settings::{LimitUse, ProcessMemory, SettingInForce},
+        },
     },
 };
 use std::sync::Arc;
@@ -23,6 +28,8 @@ use std::sync::Arc;
 pub(crate) struct ControlledParts {
     /// Changes the configuration in force.
     pub(crate) reloader: Reloader,
+    /// The limits that all requests share.
+    pub(crate) capacity: Arc<Capacity>,
     /// Writes snapshots; `None`: the daemon has no data folder.
     pub(crate) maintenance: Option<Arc<MaintenanceThread>>,
     /// Makes a standby take over; `None`: the daemon started as a primary.
@@ -44,6 +51,22 @@ impl DaemonControl for ControlledParts {
 
     fn merchant_file(&self, merchant: Name) -> Result<MerchantFile, ServiceError> {
         self.reloader.merchant_file(merchant)
+    }
+
+    fn preview_reload(&self, merchant: Option<Name>) -> ReloadPreview {
+        self.reloader.preview(merchant)
+    }
+
+    fn settings(&self) -> Vec<SettingInForce> {
+        self.reloader.settings_in_force()
+    }
+
+    fn limits(&self) -> Vec<LimitUse> {
+        self.reloader.limits().into_iter().chain(self.capacity.limits()).collect()
+    }
+
+    fn memory(&self) -> ProcessMemory {
+        process_memory::read()
     }
 
     fn snapshot(&self) -> Result<SnapshotReport, ServiceError> {

@@ -12,6 +12,7 @@ pub(crate) mod memory_estimate;
 pub(crate) mod memory_ledger;
 pub(crate) mod open_files;
 pub(crate) mod passed_sockets;
+mod process_memory;
 pub(crate) mod random;
 pub(crate) mod redis_copy;
 pub(crate) mod reload;

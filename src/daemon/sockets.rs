@@ -186,10 +186,10 @@ fn with_console(settings: &Settings, daemon: &AppState, routes: Router) -> Route
         access: Arc::clone(&daemon.access),
         failed_logins: Arc::clone(&daemon.failed_logins),
         jobs: Arc::clone(&daemon.jobs),
-        control: Arc::clone(&daemon.control),
         upload_limits: daemon.capacity.upload_limits(),
         downloads: daemon.capacity.downloads(),
         stopping: daemon.stopping.clone(),
+        status: Arc::clone(&daemon.status),
         secure_cookie: settings.console.secure_cookie || settings.http.tls.is_some(),
     };
     routes.merge(console::routes(&Console::new(parts)))

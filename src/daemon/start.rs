@@ -25,7 +25,10 @@ use crate::{
         server::pulse::{self, Pulse},
     },
     replication::{ShippingState, StandbyState},
-    service::{commit::AnswerGate, daemon_status::ConfigurationHealth, payments::PaymentService},
+    service::{
+        commit::AnswerGate, daemon_status::ConfigurationHealth, monitoring::status::StatusSource,
+        payments::PaymentService,
+    },
     storage::fs::ram::Ram,
     telemetry::{
         descriptions::describe_metrics,
@@ -135,6 +138,7 @@ async fn serve(
         Some(standby) => Some(StandbyThread::start(StandbyParts { eraser: Arc::clone(&eraser), ..standby })?),
     };
     tokio::spawn(background_tasks::run_periodic(Arc::clone(&daemon), eraser));
+    tokio::spawn(background_tasks::sample_attempts(Arc::clone(&daemon)));
     tokio::spawn(background_tasks::finish_jobs(Arc::clone(&daemon)));
     tokio::spawn(stop_signals.forward(stop.clone(), force));
     let maintenance_thread = maintenance.as_ref().map(|maintenance| {
@@ -305,7 +309,18 @@ fn assemble(parts: DaemonParts, settings: &Settings) -> anyhow::Result<Assembled
         .map(|folder| Arc::new(MaintenanceThread::new(folder, Arc::clone(&payments), maintenance_settings(settings))));
     let (calls, receiver) = TakeOverCalls::new();
     let take_over = following.is_some().then_some(calls);
-    let control = Arc::new(ControlledParts { reloader, maintenance: maintenance.clone(), take_over });
+    let capacity = Arc::new(capacity);
+    let parts =
+        ControlledParts { reloader, capacity: Arc::clone(&capacity), maintenance: maintenance.clone(), take_over };
+    let control = Arc::new(parts);
+    let status = Arc::new(StatusSource {
+        payments: Arc::clone(&payments),
+        health: Arc::clone(&health),
+        control: Arc::clone(&control) as _,
+        snapshots: maintenance.as_ref().map(|maintenance| maintenance.snapshot_state()),
+        keeps: durability,
+        store: settings.store.kind.word(),
+    });
     let daemon = Arc::new(AppState {
         payments,
         access,
@@ -313,12 +328,10 @@ fn assemble(parts: DaemonParts, settings: &Settings) -> anyhow::Result<Assembled
         failed_logins: Arc::default(),
         control: Arc::clone(&control) as _,
         jobs,
-        capacity: Arc::new(capacity),
+        capacity,
         health,
         prometheus,
-        snapshots: maintenance.as_ref().map(|maintenance| maintenance.snapshot_state()),
-        store: settings.store.kind.word(),
-        keeps: durability,
+        status,
         stopping: is_stopping,
     });
     if let Some(copy) = &mut redis_copy {

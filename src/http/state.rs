@@ -5,8 +5,9 @@ use crate::{
     service::{
         access::{access_tokens::AccessTokens, failed_logins::FailedLogins},
         daemon_control::DaemonControl,
-        daemon_status::{ConfigurationHealth, SnapshotState},
+        daemon_status::ConfigurationHealth,
         jobs::Jobs,
+        monitoring::status::StatusSource,
         payments::PaymentService,
     },
 };
@@ -27,8 +28,8 @@ pub struct AppState {
     pub failed_logins: Arc<FailedLogins>,
     /// Reloads, changes of levels and rates, snapshots, and the state of the archive.
     pub control: Arc<dyn DaemonControl>,
-    /// The state of snapshots; `None`: the daemon has no data folder.
-    pub snapshots: Option<Arc<Mutex<SnapshotState>>>,
+    /// The state of the daemon.
+    pub status: Arc<StatusSource>,
     /// Changes of many steps.
     pub jobs: Arc<Jobs>,
     /// The limits that all requests share.
@@ -37,10 +38,6 @@ pub struct AppState {
     pub health: Arc<Mutex<ConfigurationHealth>>,
     /// The text of `/metrics`.
     pub prometheus: PrometheusHandle,
-    /// The durability that the daemon promises, in words.
-    pub keeps: &'static str,
-    /// The kind of the configured store.
-    pub store: &'static str,
     /// Whether the daemon is stopping; calls that wait for news then end.
     pub stopping: watch::Receiver<bool>,
 }

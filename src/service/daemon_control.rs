@@ -10,6 +10,10 @@ use crate::{
         },
         daemon_status::{ArchiveHealth, SnapshotReport, TakeOverReport},
         error::ServiceError,
+        monitoring::{
+            reload_preview::ReloadPreview,
+            settings::{LimitUse, ProcessMemory, SettingInForce},
+        },
     },
 };
 
@@ -39,6 +43,26 @@ pub trait DaemonControl: Send + Sync {
     /// # Errors
     /// No file defines the merchant.
     fn merchant_file(&self, merchant: Name) -> Result<MerchantFile, ServiceError>;
+
+    /// What a reload would do now. `merchant`: the one whose file is shown too. Nothing changes.
+    fn preview_reload(&self, _merchant: Option<Name>) -> ReloadPreview {
+        ReloadPreview::unchanged()
+    }
+
+    /// The settings in force without secrets.
+    fn settings(&self) -> Vec<SettingInForce> {
+        Vec::new()
+    }
+
+    /// The limits of the process and their use.
+    fn limits(&self) -> Vec<LimitUse> {
+        Vec::new()
+    }
+
+    /// The memory of the process.
+    fn memory(&self) -> ProcessMemory {
+        ProcessMemory::default()
+    }
 
     /// Takes a snapshot.
     ///

@@ -57,7 +57,7 @@ impl SeriesQuery {
     }
 
     /// The periods that are kept, of those that are wanted. `since`: when counting began.
-    fn periods(&self, since: Millis, now: Millis) -> Range<u32> {
+    pub(crate) fn periods(&self, since: Millis, now: Millis) -> Range<u32> {
         let period = |at| self.resolution.period_of(at);
         let end = period(now).saturating_add(1);
         // The last period contains the millisecond before `to`.
@@ -71,24 +71,24 @@ impl SeriesQuery {
 /// The denials with one code.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "CodeSeries")]
-struct CodeDocument {
+pub(crate) struct CodeDocument {
     /// The number of the code.
-    code: u16,
+    pub(crate) code: u16,
     /// Its reason.
     #[schemars(with = "ReasonText")]
-    reason: &'static str,
+    pub(crate) reason: &'static str,
     /// Its denials in each period.
-    deny: Vec<u32>,
+    pub(crate) deny: Vec<u32>,
 }
 
 /// Sums over all periods.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "SeriesTotals")]
-struct TotalsDocument {
+pub(crate) struct TotalsDocument {
     /// The allowed payments.
-    allow: u64,
+    pub(crate) allow: u64,
     /// The denied payments.
-    deny: u64,
+    pub(crate) deny: u64,
 }
 
 /// One count for each period in each list.

@@ -18,6 +18,7 @@ pub mod error;
 pub mod event_feed;
 pub mod import_export;
 pub mod jobs;
+pub mod monitoring;
 pub mod payments;
 pub mod reply;
 pub mod sender_pace;

@@ -8,6 +8,7 @@ use crate::{
     },
     telemetry::{
         decision_series::DecisionSeries,
+        gate_series::GateSeries,
         latency::{ANSWER, DECISION_ALLOWED, DECISION_DENIED, LatencyHistogram},
         rule_counts::RuleCounts,
     },
@@ -29,6 +30,8 @@ pub struct Meters {
     pub series: DecisionSeries,
     /// Denials by filter and attempts by gate.
     pub rule_counts: RuleCounts,
+    /// The attempts of each gate over time.
+    pub gate_series: GateSeries,
     /// The time from a request's arrival at its handler to its answer.
     pub answer_seconds: &'static LatencyHistogram,
 }
@@ -55,6 +58,7 @@ impl Meters {
             codes: DENIAL_CODES.into_iter().map(code).collect(),
             series: DecisionSeries::default(),
             rule_counts: RuleCounts::default(),
+            gate_series: GateSeries::default(),
             answer_seconds: &ANSWER,
         }
     }

@@ -1,8 +1,9 @@
 //! Telemetry: the metrics of payments, what each metric means, histograms of durations, counts by filter and gate, counts of
-//! decisions over time, and the log.
+//! decisions and attempts over time, and the log.
 
 pub mod decision_series;
 pub(crate) mod descriptions;
+pub mod gate_series;
 pub mod latency;
 pub(crate) mod log;
 pub mod metrics;

@@ -31,12 +31,13 @@ pub struct FilterKey {
     pub filter: Option<Name>,
 }
 
+/// A gate of a merchant, and the outcome of attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct AttemptKey {
-    merchant: Name,
+pub(crate) struct AttemptKey {
+    pub(crate) merchant: Name,
     /// `None`: no gate of the configuration.
-    gate: Option<Name>,
-    outcome: &'static str,
+    pub(crate) gate: Option<Name>,
+    pub(crate) outcome: &'static str,
 }
 
 type Counts<K> = DashMap<K, u64, foldhash::fast::RandomState>;
@@ -68,6 +69,11 @@ impl RuleCounts {
     pub fn count_attempt(&self, merchant: Name, gate: Option<Name>, outcome: &str) {
         let outcome = OUTCOMES.into_iter().find(|known| known.eq_ignore_ascii_case(outcome)).unwrap_or(OTHER);
         count(&self.attempts, AttemptKey { merchant, gate, outcome });
+    }
+
+    /// Visits the attempts since the start.
+    pub(crate) fn visit_attempts(&self, mut visit: impl FnMut(&AttemptKey, u64)) {
+        self.attempts.iter().for_each(|entry| visit(entry.key(), *entry.value()));
     }
 
     /// Writes the counts in the text format of Prometheus.

@@ -24,6 +24,7 @@ use levelgate::{
         daemon_status::{ArchiveHealth, ConfigurationHealth, SnapshotReport},
         error::ServiceError,
         jobs::Jobs,
+        monitoring::status::StatusSource,
         payments::PaymentService,
     },
     storage::{
@@ -102,19 +103,26 @@ impl Wire {
             gate: AnswerGate::local(),
         });
         let (stop, stopping) = tokio::sync::watch::channel(false);
+        let health = Arc::new(parking_lot::Mutex::new(ConfigurationHealth::default()));
+        let status = StatusSource {
+            payments: Arc::clone(&desk),
+            health: Arc::clone(&health),
+            control: Arc::new(NoControl),
+            snapshots: None,
+            keeps: "a test",
+            store: "disk",
+        };
         let daemon = Arc::new(http::AppState {
             payments: desk,
             access: Arc::new(AccessTokens::new(&[], &config::Auth::default())),
             tls: None,
             failed_logins: Arc::default(),
-            snapshots: None,
             control: Arc::new(NoControl),
             jobs: Arc::new(Jobs::new(Arc::new(JobStore::in_memory()), JobsOnDisk::default()).expect("no jobs")),
-            health: Arc::new(parking_lot::Mutex::new(ConfigurationHealth::default())),
+            health,
+            status: Arc::new(status),
             prometheus: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
             capacity: Arc::new(http::Capacity::new(&config::Http::default(), 1_000, 0)),
-            keeps: "a test",
-            store: "disk",
             stopping,
         });
         let runtime =

@@ -30,6 +30,27 @@ pub fn differences(old: ComparedConfiguration<'_>, new: ComparedConfiguration<'_
     compare(&describe(old, has_texts), &describe(new, has_texts))
 }
 
+/// A setting that takes effect at a start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartSetting {
+    /// The section and the key, as `levelgate.toml` has them.
+    pub name: String,
+    /// The value; `None`: it has none, or it is secret.
+    pub value: Option<String>,
+    /// Whether it has a value that is not shown.
+    pub is_secret: bool,
+}
+
+/// The settings that take effect at a start, without secrets.
+#[must_use]
+pub fn start_settings(settings: &Settings) -> Vec<StartSetting> {
+    let shown = |field: item::Field| {
+        let is_secret = field.is_secret && field.value.is_some();
+        StartSetting { name: field.name, value: field.value.filter(|_| !field.is_secret), is_secret }
+    };
+    describe::settings::restart_settings(settings).fields.into_iter().map(shown).collect()
+}
+
 /// The names in `levelgate.toml` of changed settings that take effect only at the next start.
 #[must_use]
 pub fn changed_restart_settings(old: &Settings, new: &Settings) -> Vec<String> {

@@ -1,22 +1,29 @@
-//! The overview of a merchant: today's decisions, recent denials, the configuration in force.
+//! The overview of a merchant: decisions over time, denials by code, recent denials, the configuration in force.
 
 use crate::{
     console::{
         document::{in_words, list, spaced, text, words_at},
         layout::Content,
+        links::query_text,
         page_request::{Outcome, PageRequest, Paged},
-        pages::{decision_chart::decision_chart, merchants::today, order_table::order_table},
+        pages::{
+            merchants::today,
+            operator::{
+                events::event_table,
+                live::{code_table, decision_figures},
+                span::{Span, live_part},
+            },
+        },
         parts::{facts, nothing, or_dash},
     },
-    domain::vocabulary::{calendar::Window, time::Millis},
-    service::payments::transactions::transaction_filter,
+    domain::customer::instrument_blocks::MerchantScope,
+    service::monitoring::latest_events::LatestQuery,
 };
 use maud::{Markup, html};
 use serde_json::Value;
-use std::borrow::Cow;
 
 /// The denials that the page shows.
-const DENIALS: &str = "10";
+const DENIALS: usize = 10;
 
 fn projects(projects: &[Value]) -> Markup {
     html! {
@@ -46,12 +53,11 @@ pub(in crate::console) fn overview(request: &PageRequest) -> Paged {
     let payments = &request.console.parts.payments;
     let document = request.read(payments.merchant(id, &|name| request.shows_name(name)))?;
     let today = today(request, id)?;
-    let begin = merchant.calendar.range(Window::Day, payments.time()?).from;
-    let begin = Millis(begin).to_string();
-    let pairs = [("status", "denied"), ("limit", DENIALS), ("from", begin.as_str())];
-    let pairs = pairs.map(|(key, value)| (Cow::Borrowed(key), Cow::Borrowed(value)));
-    let filter = transaction_filter(pairs, Some(&merchant.calendar))?;
-    let denials = request.read(payments.transactions(id, &filter))?;
+    let span = Span::of(request);
+    let scale = span.bars(payments.time()?);
+    let series = request.read(payments.decision_series(merchant, scale.query()))?;
+    let reach = MerchantScope::Some(vec![merchant.id]);
+    let denials = request.read(payments.latest_events(&LatestQuery::denials_of(merchant.id, DENIALS), &reach))?;
     let at = |path: &'static str| or_dash(&spaced(&words_at(&document, path)));
     let about = [
         ("Id", or_dash(id)),
@@ -67,23 +73,30 @@ pub(in crate::console) fn overview(request: &PageRequest) -> Paged {
     ];
     let policy = document["registration"].as_object().into_iter().flatten();
     let policy: Vec<(String, String)> = policy.map(|(key, value)| (spaced(key), spaced(&in_words(value)))).collect();
-    let body = html! {
+    let live = html! {
         section class="card" {
-            h2 { "Decisions today" }
+            h2 { "Decisions" }
             p class="figures" {
-                strong { (today.allowed.saturating_add(today.denied)) } " decisions, " strong { (today.denied) } " denied"
+                "Today " strong { (today.allowed.saturating_add(today.denied)) } " decisions, " strong { (today.denied) } " denied"
                 @if today.is_partial { span class="quiet" { " since the daemon started" } }
             }
-            (decision_chart(&today.series, &merchant.calendar))
+            (decision_figures(&series, scale, &merchant.calendar))
         }
+        section { h2 { "Denials by code" } (code_table(&series, scale)) }
         section {
-            h2 { "Denied today" }
-            @let denied = list(&denials, "/transactions");
-            @if denied.is_empty() { (nothing("No payment of today was denied.")) } @else {
-                (order_table(denied, id, &request.links, &merchant.calendar, true))
-                p { a href={ (request.links.to(&["m", id, "transactions"])) "?status=denied" } { "All denied payments" } }
+            h2 { "Recent denials" }
+            @let events = list(&denials, "/events");
+            @if events.is_empty() { (nothing("No payment was denied recently.")) } @else {
+                (event_table(request, events.get(..DENIALS).unwrap_or(events), false))
             }
+            p { a href={ (request.links.to(&["m", id, "transactions"])) "?status=denied" } { "All denied payments" } }
         }
+    };
+    let page = request.links.to(&["m", id]);
+    let address = format!("{page}{}", query_text([("span", span.word())]));
+    let body = html! {
+        (span.choice(&page, &[]))
+        (live_part(request, (&address, &merchant.calendar), &live)?)
         div class="columns" {
             section class="card" { h2 { "Merchant" } (facts(&about)) }
             section class="card" {
@@ -103,5 +116,5 @@ pub(in crate::console) fn overview(request: &PageRequest) -> Paged {
             } }
         }
     };
-    Ok(Outcome::Page(Content::new(text(&document, "/name"), body)))
+    Ok(Outcome::Page(Content::new(text(&document, "/name"), body).with_live_part()))
 }

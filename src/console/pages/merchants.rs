@@ -16,7 +16,6 @@ use serde_json::Value;
 
 /// The decisions of a merchant's local day, as far as the daemon has counted them.
 pub(super) struct Today {
-    pub(super) series: Value,
     pub(super) allowed: u64,
     pub(super) denied: u64,
     /// Whether counting began after midnight: the daemon started today.
@@ -35,7 +34,7 @@ pub(super) fn today(request: &PageRequest, merchant: &str) -> Result<Today, Serv
     let series = request.read(payments.decision_series(merchant, query))?;
     let total = |name: &str| series["totals"][name].as_u64().unwrap_or_default();
     let is_partial = Millis::parse(text(&series, "/since")).is_some_and(|since| since > begin);
-    Ok(Today { allowed: total("allow"), denied: total("deny"), is_partial, series })
+    Ok(Today { allowed: total("allow"), denied: total("deny"), is_partial })
 }
 
 /// A row of the list.

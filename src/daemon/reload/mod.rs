@@ -4,5 +4,6 @@ mod audited_changes;
 pub(crate) mod differences;
 mod level_changes;
 pub(crate) mod name_table;
+mod preview;
 pub(crate) mod reloader;
 mod trials;

@@ -180,7 +180,7 @@ impl Reloader {
     }
 
     /// Puts the loss of all merchants before the problems that follow from it, such as tokens for them.
-    fn with_loss_of_merchants(&self, mut problems: Problems, files: &Loaded) -> Problems {
+    pub(super) fn with_loss_of_merchants(&self, mut problems: Problems, files: &Loaded) -> Problems {
         if problems.settings_without_merchants.is_some() {
             let payments = &self.parts.payments;
             let prior = self.prior(files, &payments.rules());
@@ -233,13 +233,7 @@ impl Reloader {
     fn replace_files(&self, files: &mut Loaded, loaded: Loaded) -> Result<Applied, Vec<ProblemText>> {
         let payments = &self.parts.payments;
         let before = payments.rules();
-        let prior = self.prior(files, &before);
-        let mut losses_found: Vec<Problem> = self.parts.daemon_file.problem(&loaded).into_iter().collect();
-        losses_found.extend(losses(&prior, &loaded, Occasion::Reload));
-        if !losses_found.is_empty() {
-            let list = [losses_found, loaded.warnings].concat();
-            return Err(Problems::new(list, loaded.owners).texts(&files.owners));
-        }
+        self.check_losses(files, &before, &loaded)?;
         let superseded = self.apply_files(&loaded)?;
         self.parts.access.replace(&loaded.credentials, &loaded.settings.auth);
         // Without the files, the listener keeps its certificate until the restart that the report asks for.
@@ -260,6 +254,21 @@ impl Reloader {
         let (at, version) = (payments.clock.wall(), rules.version.clone());
         *files = loaded;
         Ok(Applied { before, report: ReloadReport { at, version, differences, warnings, restart_needed } })
+    }
+
+    /// Whether new files keep what must not be lost silently.
+    ///
+    /// # Errors
+    /// What they lose, and their warnings.
+    pub(super) fn check_losses(&self, files: &Loaded, before: &Rules, loaded: &Loaded) -> Result<(), Vec<ProblemText>> {
+        let prior = self.prior(files, before);
+        let mut losses_found: Vec<Problem> = self.parts.daemon_file.problem(loaded).into_iter().collect();
+        losses_found.extend(losses(&prior, loaded, Occasion::Reload));
+        if losses_found.is_empty() {
+            return Ok(());
+        }
+        losses_found.extend(loaded.warnings.iter().cloned());
+        Err(Problems::new(losses_found, loaded.owners.clone()).texts(&files.owners))
     }
 
     /// What these files in force, the rules of them and the state have.

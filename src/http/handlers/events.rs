@@ -5,7 +5,9 @@ use crate::{
     http::{extract::query::QueryPairs, response::respond, server::admission::Admission, state::AppState},
     service::{
         commit::AnswerKind,
-        event_feed::{FeedQuery, wait_for_events},
+        error::ServiceError,
+        event_feed::{FeedQuery, reader_turn, wait_for_events},
+        monitoring::latest_events::LatestQuery,
     },
 };
 use axum::{
@@ -30,4 +32,24 @@ pub(crate) async fn events(
     };
     let answered = wait_for_events(&state.payments, query, state.stopping.clone(), reach).await;
     respond(&state.payments, answered, AnswerKind::Read).await
+}
+
+/// `GET /v1/events/latest`
+pub(crate) async fn latest(
+    State(state): State<Arc<AppState>>,
+    admission: Option<Admission>,
+    query: QueryPairs,
+) -> Response {
+    let query = match LatestQuery::read(query.pairs()) {
+        Ok(query) => query,
+        Err(error) => return error.into_response(),
+    };
+    let reach = admission.map_or(MerchantScope::All, |admission| admission.token.reach());
+    // Few pages are read at a time: each reads many records.
+    let _turn = reader_turn().await;
+    let payments = Arc::clone(&state.payments);
+    match tokio::task::spawn_blocking(move || payments.latest_events(&query, &reach)).await {
+        Ok(answered) => respond(&state.payments, answered, AnswerKind::Read).await,
+        Err(error) => ServiceError::unfinished(&error).into_response(),
+    }
 }

@@ -1,10 +1,23 @@
 //! What operators watch of a merchant: the audit, and counts of decisions.
 
 use crate::{
-    http::extract::admin_request::AdminRequest,
-    service::{customers::audit::AuditRequest, decision_series::SeriesQuery, event_feed::reader_turn},
+    domain::customer::instrument_blocks::MerchantScope,
+    http::{
+        extract::{admin_request::AdminRequest, query::QueryPairs},
+        response::respond,
+        server::admission::Admission,
+        state::AppState,
+    },
+    service::{
+        commit::AnswerKind, customers::audit::AuditRequest, decision_series::SeriesQuery, error::ServiceError,
+        event_feed::reader_turn,
+    },
 };
-use axum::response::Response;
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use std::sync::Arc;
 
 /// `GET /v1/merchants/{merchant}/audit`
 pub(crate) async fn audit(request: AdminRequest) -> Response {
@@ -26,4 +39,34 @@ pub(crate) async fn series(request: AdminRequest) -> Response {
             request.state.payments.decision_series(&request.merchant, query)
         })
         .await
+}
+
+/// `GET /v1/merchants/{merchant}/gates`
+pub(crate) async fn gates(request: AdminRequest) -> Response {
+    request
+        .run_blocking(|request| {
+            let query = SeriesQuery::read(request.query.pairs())?;
+            request.state.payments.gates(&request.merchant, query)
+        })
+        .await
+}
+
+/// `GET /v1/series`
+pub(crate) async fn merchant_series(
+    State(state): State<Arc<AppState>>,
+    admission: Option<Admission>,
+    query: QueryPairs,
+) -> Response {
+    let query = match SeriesQuery::read(query.pairs()) {
+        Ok(query) => query,
+        Err(error) => return error.into_response(),
+    };
+    let reach = admission.map_or(MerchantScope::All, |admission| admission.token.reach());
+    let payments = Arc::clone(&state.payments);
+    // It adds up the counts of all merchants: not on the threads that answer payments.
+    let adding = move || payments.merchant_series(query, |merchant| reach.contains(merchant));
+    match tokio::task::spawn_blocking(adding).await {
+        Ok(answered) => respond(&state.payments, answered, AnswerKind::Read).await,
+        Err(error) => ServiceError::unfinished(&error).into_response(),
+    }
 }

@@ -1,47 +1,15 @@
-//! A standby, for `/metrics`, `/v1/status` and the header of its answers.
+//! A standby, for `/metrics` and the header of its answers.
 
-use crate::{config::schema::texts::SentenceText, replication::StandbyState};
+use crate::{replication::StandbyState, service::monitoring::standby_lag_ms};
 use axum::http::{HeaderName, HeaderValue};
-use schemars::JsonSchema;
-use serde::Serialize;
 use std::time::Instant;
 
 /// For how long a standby may have lacked records, in milliseconds. All its answers have it.
 pub(crate) const LAG_HEADER: HeaderName = HeaderName::from_static("levelgate-lag-ms");
 
-/// The standby, in `/v1/status`.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "StandbyState")]
-pub(crate) struct StandbyDocument {
-    /// For how many milliseconds it has lacked records.
-    lag_ms: u64,
-    /// How many records it lacks.
-    lag_records: u64,
-    /// The last record of the stream.
-    tip_lsn: u64,
-    /// Why the last read of the stream failed; `None`: it succeeded.
-    #[schemars(with = "Option<SentenceText>")]
-    reason: Option<String>,
-}
-
-impl StandbyDocument {
-    pub(crate) fn new(state: &StandbyState) -> Self {
-        Self {
-            lag_ms: lag_ms(state),
-            lag_records: state.lag_records(),
-            tip_lsn: state.tip().0,
-            reason: state.failure().map(|cause| cause.to_string()),
-        }
-    }
-}
-
-fn lag_ms(state: &StandbyState) -> u64 {
-    u64::try_from(state.lag(Instant::now()).as_millis()).unwrap_or(u64::MAX)
-}
-
 /// The value of [`LAG_HEADER`].
 pub(crate) fn lag_value(state: &StandbyState) -> HeaderValue {
-    HeaderValue::from(lag_ms(state))
+    HeaderValue::from(standby_lag_ms(state))
 }
 
 /// Sets the metrics of the role.

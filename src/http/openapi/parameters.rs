@@ -13,6 +13,7 @@ use crate::{
         vocabulary::direction::Direction,
     },
     ledger::{AuditKind, PAGE_MAX},
+    service::monitoring::latest_events::EventWord,
     telemetry::decision_series::Resolution,
 };
 use schemars::{Schema, SchemaGenerator, json_schema};
@@ -60,6 +61,7 @@ fn whole(minimum: u64, maximum: u64, default: u64) -> Schema {
 /// A parameter of the query of a path; `None`: no query has it.
 fn of_query(path: &str, key: &str, generator: &mut SchemaGenerator) -> Option<Described> {
     let is_of_transactions = path.ends_with("/transactions");
+    let is_of_periods = path.ends_with("/series") || path.ends_with("/gates");
     Some(match key {
         "limit" => ("The most items of the page.", whole(1, PAGE_MAX as u64, 100)),
         "cursor" => (
@@ -75,17 +77,25 @@ fn of_query(path: &str, key: &str, generator: &mut SchemaGenerator) -> Option<De
             }),
         ),
         "wait" => ("The seconds to wait for an event where there is none.", whole(0, 30, 0)),
+        "before" => (
+            "The `next_before` of the answer before. Absent: the newest events.",
+            json_schema!({ "type": "integer", "minimum": 1, "maximum": u64::MAX, "examples": [1_000] }),
+        ),
+        "event" => ("Only events that report this.", generator.subschema_for::<WordOf<EventWord>>()),
+        "merchant" if path == "/v1/reload" => {
+            ("Also the text of the file of this merchant.", generator.subschema_for::<NameText>())
+        }
         "merchant" => ("Only events of this merchant.", generator.subschema_for::<NameText>()),
         "flag" => ("Only transactions with this flag.", generator.subschema_for::<WordOf<Flag>>()),
         "status" if is_of_transactions => {
             ("Only transactions with this status.", generator.subschema_for::<WordOf<Status>>())
         }
         "status" => ("Only customers with this status.", generator.subschema_for::<WordOf<CustomerStatus>>()),
-        "from" if path.ends_with("/series") => (
+        "from" if is_of_periods => (
             "The first period contains this time. Absent: the earliest that is kept.",
             generator.subschema_for::<crate::config::schema::texts::TimeInput>(),
         ),
-        "to" if path.ends_with("/series") => (
+        "to" if is_of_periods => (
             "The last period begins before this time. Absent: it contains the present.",
             generator.subschema_for::<crate::config::schema::texts::TimeInput>(),
         ),

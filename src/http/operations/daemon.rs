@@ -1,10 +1,7 @@
 //! The operations on the daemon itself: health, events, reload, snapshots and the clock.
 
 use crate::http::{
-    handlers::{
-        daemon::{self, ReloadDocument, StatusDocument},
-        events,
-    },
+    handlers::{daemon, events},
     operations::{
         operation::{
             Availability, MerchantScope, Operation, OperationMethod, QueryKeys, RequestBody, RequiredRole, ok,
@@ -16,13 +13,22 @@ use crate::http::{
 use crate::service::{
     clock::AcceptedClockDocument,
     daemon_status::{SnapshotReport, TakeOverReport},
-    documents::{answers::EventPage, requests::configuration::ClockAcceptRequest},
+    documents::{
+        answers::{EventPage, LatestEvents},
+        requests::configuration::ClockAcceptRequest,
+    },
     event_feed::FEED_KEYS,
+    monitoring::{
+        latest_events::LATEST_KEYS,
+        reload_preview::{PREVIEW_KEYS, PreviewDocument},
+        settings::SettingsDocument,
+        status::{ReloadDocument, StatusDocument},
+    },
 };
 use axum::routing::on;
 
 /// The operations on the daemon itself: health, events, reload, snapshots and the clock.
-pub(super) static DAEMON: [Operation; 9] = [
+pub(super) static DAEMON: [Operation; 12] = [
     Operation {
         method: OperationMethod::Get,
         path: "/healthz",
@@ -97,6 +103,53 @@ pub(super) static DAEMON: [Operation; 9] = [
         handler: |method| on(method, events::events),
         id: "events",
         summary: "Returns the events after a position, and waits for one where there is none.",
+    },
+    Operation {
+        method: OperationMethod::Get,
+        path: "/v1/events/latest",
+        role: RequiredRole::Any,
+        merchants: MerchantScope::OfToken,
+        query: QueryKeys::Taken(LATEST_KEYS),
+        body: RequestBody::None,
+        answers: &[ok::<LatestEvents>()],
+        problems: &[
+            MERCHANT,
+            VALUES,
+            LONG_ANSWER,
+            &["events_gone", "events_ahead", "record_lost", "journal_unreadable"],
+        ],
+        availability: Availability::Main,
+        handler: |method| on(method, events::latest),
+        id: "latest_events",
+        summary: "Returns the newest events, the newest first.",
+    },
+    Operation {
+        method: OperationMethod::Get,
+        path: "/v1/settings",
+        role: RequiredRole::BackOffice,
+        merchants: MerchantScope::All,
+        query: QueryKeys::None,
+        body: RequestBody::None,
+        answers: &[ok::<SettingsDocument>()],
+        problems: &[],
+        availability: Availability::Main,
+        handler: |method| on(method, daemon::settings),
+        id: "settings",
+        summary: "Shows the settings in force without secrets, limits and memory.",
+    },
+    Operation {
+        method: OperationMethod::Get,
+        path: "/v1/reload",
+        role: RequiredRole::BackOffice,
+        merchants: MerchantScope::All,
+        query: QueryKeys::Taken(PREVIEW_KEYS),
+        body: RequestBody::None,
+        answers: &[ok::<PreviewDocument>()],
+        problems: &[LONG_ANSWER],
+        availability: Availability::Main,
+        handler: |method| on(method, daemon::preview_reload),
+        id: "preview_reload",
+        summary: "Shows what a reload would change.",
     },
     Operation {
         method: OperationMethod::Post,

@@ -20,12 +20,13 @@ use crate::{
         customers::audit::AUDIT_KEYS,
         decision_series::{SERIES_KEYS, SeriesDocument},
         documents::answers::Audit,
+        monitoring::{gates::GatesDocument, merchant_series::MerchantSeriesDocument},
     },
 };
 use axum::routing::on;
 
 /// The operations that show what happens at a merchant.
-pub(super) static MONITORING: [Operation; 6] = [
+pub(super) static MONITORING: [Operation; 8] = [
     Operation {
         method: OperationMethod::Get,
         path: "/v1/merchants/{merchant}/audit",
@@ -53,6 +54,34 @@ pub(super) static MONITORING: [Operation; 6] = [
         handler: |method| on(method, monitoring::series),
         id: "decision_series",
         summary: "Counts the decisions of a merchant over time.",
+    },
+    Operation {
+        method: OperationMethod::Get,
+        path: "/v1/series",
+        role: RequiredRole::Any,
+        merchants: MerchantScope::OfToken,
+        query: QueryKeys::Taken(SERIES_KEYS),
+        body: RequestBody::None,
+        answers: &[ok::<MerchantSeriesDocument>()],
+        problems: &[VALUES, TIME, LONG_ANSWER],
+        availability: Availability::Main,
+        handler: |method| on(method, monitoring::merchant_series),
+        id: "merchant_series",
+        summary: "Counts the decisions of all merchants over time.",
+    },
+    Operation {
+        method: OperationMethod::Get,
+        path: "/v1/merchants/{merchant}/gates",
+        role: RequiredRole::Any,
+        merchants: MerchantScope::OfPath,
+        query: QueryKeys::Taken(SERIES_KEYS),
+        body: RequestBody::None,
+        answers: &[ok::<GatesDocument>()],
+        problems: &[MERCHANT, VALUES, TIME, LONG_ANSWER],
+        availability: Availability::Main,
+        handler: |method| on(method, monitoring::gates),
+        id: "gates",
+        summary: "Shows gates and routes, what uses them, and attempts over time.",
     },
     Operation {
         method: OperationMethod::Get,

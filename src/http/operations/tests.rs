@@ -30,6 +30,7 @@ use crate::{
         documents::query::TakenKeys,
         error::ServiceError,
         jobs::registry::Jobs,
+        monitoring::status::StatusSource,
         payments::PaymentService,
     },
     storage::jobs::{JobStore, JobsOnDisk},
@@ -122,19 +123,26 @@ pub(in crate::http) fn state_with(credentials: &[Credential], source: Source) ->
     let (stop, stopping) = tokio::sync::watch::channel(false);
     // Without a sender, waiting calls would end at once.
     std::mem::forget(stop);
+    let health = Arc::new(parking_lot::Mutex::new(ConfigurationHealth::default()));
+    let status = StatusSource {
+        payments: Arc::clone(&payments),
+        health: Arc::clone(&health),
+        control: Arc::new(NoDaemon),
+        snapshots: None,
+        keeps: "a test",
+        store: "memory",
+    };
     Arc::new(AppState {
         payments,
         access: Arc::new(AccessTokens::new(credentials, &config::Auth::default())),
         tls: None,
         failed_logins: Arc::default(),
         control: Arc::new(NoDaemon),
-        snapshots: None,
         jobs: Arc::new(Jobs::new(Arc::new(JobStore::in_memory()), JobsOnDisk::default()).unwrap()),
         capacity: Arc::new(Capacity::new(&config::Http::default(), 10, 10)),
-        health: Arc::new(parking_lot::Mutex::new(ConfigurationHealth::default())),
+        health,
+        status: Arc::new(status),
         prometheus: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
-        keeps: "a test",
-        store: "memory",
         stopping,
     })
 }

@@ -3,6 +3,7 @@
 
 use crate::config::Http;
 use crate::http::dto::problem::Problem;
+use crate::service::monitoring::settings::LimitUse;
 use crate::service::sender_pace::{SenderPace, UploadLimits};
 use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
@@ -100,6 +101,20 @@ impl Capacity {
     #[must_use]
     pub fn downloads(&self) -> Arc<Semaphore> {
         Arc::clone(&self.downloads)
+    }
+
+    /// The limits and their use.
+    pub(crate) fn limits(&self) -> [LimitUse; 3] {
+        let limit = |limit, used: usize, max: usize| LimitUse { limit, used: used as u64, max: max as u64 };
+        [
+            limit(
+                "connections",
+                self.connections_max.saturating_sub(self.connections.available_permits()),
+                self.connections_max,
+            ),
+            limit("batches", self.batches_max.saturating_sub(self.batches.available_permits()), self.batches_max),
+            limit("inflight_bytes", self.bytes.used.load(Ordering::Relaxed), self.bytes.max),
+        ]
     }
 
     /// Sets the gauges of the limits and their use.

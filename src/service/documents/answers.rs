@@ -324,6 +324,14 @@ objects! {
         must "begins_at": u64,
     }
 
+    /// The newest events, the newest first.
+    Open LatestEvents {
+        /// The events.
+        must "events": Vec<EventItem>,
+        /// Send it as `before` for older events. `null`: these are the oldest.
+        must "next_before": Option<u64>,
+    }
+
     /// A page of the feed.
     Open EventPage {
         /// The events, the oldest first.

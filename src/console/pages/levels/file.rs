@@ -20,7 +20,7 @@ fn sentences(title: &str, sentences: &[Value]) -> Markup {
 /// `GET /console/m/{merchant}/levels/file`
 pub(in crate::console) fn file(request: &PageRequest) -> Paged {
     let merchant = request.merchant()?;
-    let file = request.read(Ok(request.console.parts.control.merchant_file(merchant.id)?.reply()))?;
+    let file = request.read(Ok(request.console.parts.status.control.merchant_file(merchant.id)?.reply()))?;
     let errors = list(&file, "/errors");
     let lists = [("Added", "/reload/added"), ("Changed", "/reload/changed"), ("Removed", "/reload/removed")];
     let is_same = lists.iter().all(|(_, path)| list(&file, path).is_empty());

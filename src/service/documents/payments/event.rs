@@ -123,6 +123,13 @@ impl<'a> EventDocument<'a> {
     }
 }
 
+impl EventDocument<'_> {
+    /// Whether the event reports this.
+    pub(crate) fn is(&self, word: &str) -> bool {
+        self.event == word
+    }
+}
+
 fn event_word(feed_event: &FeedEvent<'_>) -> &'static str {
     match feed_event.kind {
         FeedEventKind::Opened if feed_event.opening.opened == OpeningKind::Denied => "denied",
