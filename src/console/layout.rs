@@ -66,8 +66,8 @@ const DAEMON_PAGES: [(&str, &str); 7] = [
     ("system", "System"),
 ];
 
-/// The settings of htmx: no style of its own, which the policy would refuse; no history; a refused answer replaces nothing;
-/// what a reader has opened stays open.
+/// The settings of htmx. It adds no style, because the policy refuses it. It keeps no history. A refused answer replaces
+/// nothing. Details that a reader has opened stay open.
 const HTMX_SETTINGS: &str = r#"{"includeIndicatorCSS":false,"history":false,"transitions":false,"noSwap":["204","304","4xx","5xx"],"morphIgnore":["data-htmx-powered","open"]}"#;
 
 fn section_address(links: &Links, merchant: &str, word: &str) -> String {

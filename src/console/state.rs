@@ -32,7 +32,7 @@ pub struct ConsoleParts {
     pub downloads: Arc<Semaphore>,
     /// Whether the daemon is stopping.
     pub stopping: watch::Receiver<bool>,
-    /// The state of the daemon, and what it can be told to do.
+    /// The state of the daemon, and its reloads, changes and snapshots.
     pub status: Arc<StatusSource>,
     /// Whether browsers send the cookie of a session over TLS only.
     pub secure_cookie: bool,

@@ -6,6 +6,7 @@
 mod browser_flows;
 mod customers_flows;
 mod level_flows;
+mod operator_flows;
 mod pages;
 mod webdriver;
 

@@ -198,6 +198,31 @@ impl Browser {
         }
     }
 
+    /// Waits until the element that an XPath finds has a text.
+    #[track_caller]
+    pub(crate) fn wait_for_text(&self, xpath: &str, text: &str) {
+        let begun = Instant::now();
+        loop {
+            let shown = self.on_element(xpath, "GET", "text", &Value::Null);
+            if shown.as_str().is_some_and(|shown| shown.trim() == text) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{xpath} is {shown} and not {text:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Opens the first details with a summary.
+    #[track_caller]
+    pub(crate) fn open_details(&self, summary: &str) {
+        self.click_at(&format!("//summary[normalize-space()='{summary}']"));
+    }
+
+    /// Runs a script in the page.
+    pub(crate) fn run(&self, script: &str) {
+        self.call("POST", "/execute/sync", &json!({ "script": script, "args": [] }));
+    }
+
     /// The messages of the browser about its pages since the last call: violations of the policy, failed loads.
     pub(crate) fn log(&self) -> Vec<String> {
         let entries = self.call("POST", "/se/log", &json!({ "type": "browser" }));

@@ -54,6 +54,7 @@ mod malformed_requests;
 mod merge;
 mod monitoring;
 mod moved_clock;
+mod operator_views;
 mod past_payments;
 mod quantities;
 mod rate_limits;

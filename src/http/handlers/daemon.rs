@@ -4,6 +4,7 @@ use crate::{
     clock::{Clock, ClockError},
     domain::{
         customer::audit::{Author, ChangeSource},
+        request::refusal::Refusal,
         vocabulary::names::Name,
     },
     http::{
@@ -20,7 +21,7 @@ use crate::{
         commit::AnswerKind,
         error::ServiceError,
         event_feed::reader_turn,
-        monitoring::{reload_preview::PreviewDocument, settings::SettingsDocument, status::ReloadDocument},
+        monitoring::{reload_preview::PreviewDocument, settings_document::SettingsDocument, status::ReloadDocument},
         reply::{Reply, render},
     },
     storage::journal::{BACKLOG_BYTES_MAX, Journal},
@@ -103,7 +104,13 @@ pub(crate) async fn settings(State(state): State<Arc<AppState>>) -> Response {
 
 /// `GET /v1/reload`
 pub(crate) async fn preview_reload(State(state): State<Arc<AppState>>, query: QueryPairs) -> Response {
-    let merchant = query.pairs().find(|(key, _)| key == "merchant").and_then(|(_, sent)| Name::existing(&sent));
+    let merchant = match query.pairs().find(|(key, _)| key == "merchant") {
+        None => None,
+        Some((_, sent)) => match Name::existing(&sent) {
+            Some(known) => Some(known),
+            None => return ServiceError::from(Refusal::UnknownMerchant(sent.into_owned())).into_response(),
+        },
+    };
     // It reads all files, and customers one at a time: few are made at a time.
     let _turn = reader_turn().await;
     let control = Arc::clone(&state.control);

@@ -21,7 +21,7 @@ use crate::service::{
     monitoring::{
         latest_events::LATEST_KEYS,
         reload_preview::{PREVIEW_KEYS, PreviewDocument},
-        settings::SettingsDocument,
+        settings_document::SettingsDocument,
         status::{ReloadDocument, StatusDocument},
     },
 };
@@ -145,7 +145,7 @@ pub(super) static DAEMON: [Operation; 12] = [
         query: QueryKeys::Taken(PREVIEW_KEYS),
         body: RequestBody::None,
         answers: &[ok::<PreviewDocument>()],
-        problems: &[LONG_ANSWER],
+        problems: &[MERCHANT, LONG_ANSWER],
         availability: Availability::Main,
         handler: |method| on(method, daemon::preview_reload),
         id: "preview_reload",

@@ -1,5 +1,6 @@
 //! The audit of a merchant: who changed what, over all customers, levels, rates and the configuration.
 
+pub(crate) use crate::ledger::AuditKind;
 use crate::{
     domain::{
         customer::instrument_blocks::BlockPlace,
@@ -11,7 +12,7 @@ use crate::{
         rules::level::LevelKey,
         vocabulary::{calendar::Calendar, names::Name, time::Millis},
     },
-    ledger::{AuditEntry, AuditHead, AuditKind, AuditPage, AuditQuery, CustomerStepView},
+    ledger::{AuditEntry, AuditHead, AuditPage, AuditQuery, CustomerStepView},
     service::{
         customers::{customer_service::CustomerService, history::NamesAuthor},
         documents::{

@@ -7,6 +7,7 @@ pub(crate) mod merchant_series;
 pub mod reload_preview;
 mod replication_status;
 pub mod settings;
+pub(crate) mod settings_document;
 pub mod status;
 
 pub(crate) use crate::service::monitoring::replication_status::{lag_records, standby_lag_ms};

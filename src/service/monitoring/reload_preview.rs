@@ -1,4 +1,4 @@
-//! What a reload would change, and the file of a merchant as it is on the disk.
+//! The preview of a reload, with the text of a merchant's file on the disk.
 
 use crate::{
     config::{
@@ -38,7 +38,7 @@ pub struct ReloadPreview {
     pub outcome: Result<ReloadReport, RefusedReload>,
     /// The files of merchants, by path.
     pub files: Vec<MerchantFile>,
-    /// The text of the file of the merchant that was asked for; `None`: no merchant was, or it has no file.
+    /// The text of the file of one merchant; `None`: the caller named no merchant, or it has no file.
     pub text: Option<String>,
 }
 

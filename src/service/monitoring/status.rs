@@ -28,7 +28,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::{sync::Arc, time::Instant};
 
-/// What the status is read from.
+/// The parts of the daemon that the status shows.
 pub struct StatusSource {
     /// The rules, the state in memory and the clock.
     pub payments: Arc<PaymentService>,

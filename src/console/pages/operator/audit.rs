@@ -12,8 +12,10 @@ use crate::{
         rules::merchant::Merchant,
         vocabulary::{time::Millis, words::Word},
     },
-    ledger::AuditKind,
-    service::{customers::audit::AuditRequest, error::ServiceError},
+    service::{
+        customers::audit::{AuditKind, AuditRequest},
+        error::ServiceError,
+    },
 };
 use maud::{Markup, html};
 use serde_json::Value;

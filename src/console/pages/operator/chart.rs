@@ -117,7 +117,7 @@ impl Chart<'_> {
     }
 }
 
-/// A small picture of counts. The number is next to it, so it has no words of its own.
+/// A small picture of counts. Screen readers skip it and read the number next to it.
 pub(super) fn sparkline(colour: &str, sums: &[u64; BARS]) -> Markup {
     let most = sums.iter().copied().max().unwrap_or_default().max(1);
     let view = format!("0 0 {} {SPARK_HEIGHT}", BARS * SPARK_BAR_WIDTH);

@@ -107,7 +107,7 @@ pub(in crate::console) fn show(request: &PageRequest) -> Paged {
     };
     match page {
         // A merchant that the person may not see is no filter of this page.
-        Err(error) if matches!(error.kind, ErrorKind::Forbidden) => Err(error),
+        Err(error) if matches!(error.kind, ErrorKind::Forbidden | ErrorKind::NotFound) => Err(error),
         _ => Ok(Outcome::Page(Content::new("Events", body))),
     }
 }

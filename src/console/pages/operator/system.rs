@@ -9,7 +9,7 @@ use crate::{
         parts::{badge, facts, nothing, or_dash, time},
     },
     domain::vocabulary::{calendar::Calendar, time::Millis},
-    service::{monitoring::settings::SettingsDocument, reply::Reply},
+    service::{monitoring::settings_document::SettingsDocument, reply::Reply},
     storage::journal::Lsn,
 };
 use maud::{Markup, html};
@@ -153,7 +153,7 @@ fn actions() -> Markup {
             h2 { "Actions" }
             p class="actions" { a class="button" href="system/reload" { "Show what a reload would change" } }
             form method="post" action="system/snapshot" {
-                p class="quiet" { "A snapshot makes the next start faster and changes nothing else. Payments go on meanwhile." }
+                p class="quiet" { "A snapshot makes the next start faster. Payments are answered while it is written." }
                 p class="actions" { button class="plain" { "Take a snapshot" } }
             }
         }
