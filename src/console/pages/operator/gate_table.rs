@@ -93,7 +93,7 @@ pub(super) fn gate_table(document: &Value, scale: BarScale, with_uses: bool) -> 
                 tbody { @for gate in gates {
                     @let attempts = Attempts::of(document, gate, scale);
                     tr {
-                        th scope="row" { (gate_name(gate)) }
+                        th scope="row" { span class="whole" { (gate_name(gate)) } }
                         td { (gate_state(gate)) }
                         @if with_uses { td { (takes(gate)) } td { (uses(gate)) } }
                         td { (sparkline("allow", &attempts.approved)) }

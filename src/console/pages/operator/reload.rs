@@ -2,7 +2,7 @@
 
 use crate::{
     console::{
-        document::{list, text},
+        document::{in_words, list, text},
         layout::Content,
         page_request::{Outcome, PageRequest, Paged},
         pages::operator::{
@@ -49,7 +49,7 @@ fn changes(preview: &Value) -> Markup {
             h2 { "A reload would change" }
             @if preview["is_valid"] == true {
                 (difference_lists(preview))
-                (sentences("Warnings", "", list(preview, "/warnings")))
+                (warnings(preview))
                 form method="post" action="reload" {
                     input type="hidden" name="seen" value=(fingerprint(preview));
                     p class="actions" { button { "Reload" } " " a href="../system" { "Cancel" } }
@@ -57,7 +57,20 @@ fn changes(preview: &Value) -> Markup {
             } @else {
                 div class="notice bad" role="alert" { p { "The files are not valid, so a reload would change nothing." } }
                 (sentences("Problems", "bad", list(preview, "/problems")))
-                (sentences("Warnings", "", list(preview, "/warnings")))
+                (warnings(preview))
+            }
+        }
+    }
+}
+
+/// The warnings about the files. They are often many, and the same as before.
+fn warnings(preview: &Value) -> Markup {
+    let lines = list(preview, "/warnings");
+    html! {
+        @if !lines.is_empty() {
+            details class="notice" {
+                summary { (lines.len()) " warnings" }
+                ul { @for line in lines { li { (in_words(line)) } } }
             }
         }
     }
