@@ -465,7 +465,7 @@ async fn pages_about_all_merchants_show_a_token_its_merchants_alone() {
         assert_eq!(all.send(PageMethod::Get, &unknown, None, "").await.status(), 404, "{path}");
     }
     let live = all.page("/console/live").await;
-    for part in ["Decisions", "quarter", "Acme", "Gates of", "id=\"live\""] {
+    for part in ["Decisions", "limit exceeded", "Acme", "Gates of", "id=\"live\""] {
         assert!(live.contains(part), "{part}: {live}");
     }
     assert!(all.page("/console/system").await.contains("Settings in force"));

@@ -11,13 +11,13 @@ use crate::{
             operator::{
                 events::event_table,
                 live::{code_table, decision_figures},
-                span::{Span, live_part},
+                span::{LivePart, Span},
             },
         },
         parts::{facts, nothing, or_dash},
     },
-    domain::customer::instrument_blocks::MerchantScope,
-    service::monitoring::latest_events::LatestQuery,
+    domain::{customer::instrument_blocks::MerchantScope, rules::merchant::Merchant},
+    service::{error::ServiceError, monitoring::latest_events::LatestQuery},
 };
 use maud::{Markup, html};
 use serde_json::Value;
@@ -46,16 +46,41 @@ fn projects(projects: &[Value]) -> Markup {
     }
 }
 
-/// `GET /console/m/{merchant}`
-pub(in crate::console) fn overview(request: &PageRequest) -> Paged {
-    let merchant = request.merchant()?;
-    let id = merchant.id.as_str();
-    let payments = &request.console.parts.payments;
-    let document = request.read(payments.merchant(id, &|name| request.shows_name(name)))?;
+/// The live part of the overview: decisions and denials by code.
+fn live_figures(request: &PageRequest, merchant: &Merchant) -> Result<Markup, ServiceError> {
+    let (id, payments) = (merchant.id.as_str(), &request.console.parts.payments);
     let today = today(request, id)?;
     let span = Span::of(request);
     let scale = span.bars(payments.time()?);
     let series = request.read(payments.decision_series(merchant, scale.query()))?;
+    let body = html! {
+        section class="card" {
+            h2 { "Decisions" }
+            p class="figures" {
+                "Today " strong { (today.allowed.saturating_add(today.denied)) } " decisions, " strong { (today.denied) } " denied"
+                @if today.is_partial { span class="quiet" { " since the daemon started" } }
+            }
+            (decision_figures(&series, scale, &merchant.calendar))
+        }
+        section { h2 { "Denials by code" } (code_table(&series, scale)) }
+    };
+    // Links are relative, so the script reads the same path.
+    let address =
+        |part| format!("{}{}", request.links.to(&["m", id]), query_text([("span", span.word()), ("part", part)]));
+    let (page, source) = (address(""), address("figures"));
+    LivePart { page: &page, source: &source, calendar: &merchant.calendar }.render(request, &body)
+}
+
+/// `GET /console/m/{merchant}`; with `part=figures` the live part alone, for a script.
+pub(in crate::console) fn overview(request: &PageRequest) -> Paged {
+    let merchant = request.merchant()?;
+    if request.query("part") == "figures" {
+        // The script takes over the title too.
+        return Ok(Outcome::Page(Content::new(&*merchant.name, live_figures(request, merchant)?)));
+    }
+    let id = merchant.id.as_str();
+    let payments = &request.console.parts.payments;
+    let document = request.read(payments.merchant(id, &|name| request.shows_name(name)))?;
     let reach = MerchantScope::Some(vec![merchant.id]);
     let denials = request.read(payments.latest_events(&LatestQuery::denials_of(merchant.id, DENIALS), &reach))?;
     let at = |path: &'static str| or_dash(&spaced(&words_at(&document, path)));
@@ -73,16 +98,9 @@ pub(in crate::console) fn overview(request: &PageRequest) -> Paged {
     ];
     let policy = document["registration"].as_object().into_iter().flatten();
     let policy: Vec<(String, String)> = policy.map(|(key, value)| (spaced(key), spaced(&in_words(value)))).collect();
-    let live = html! {
-        section class="card" {
-            h2 { "Decisions" }
-            p class="figures" {
-                "Today " strong { (today.allowed.saturating_add(today.denied)) } " decisions, " strong { (today.denied) } " denied"
-                @if today.is_partial { span class="quiet" { " since the daemon started" } }
-            }
-            (decision_figures(&series, scale, &merchant.calendar))
-        }
-        section { h2 { "Denials by code" } (code_table(&series, scale)) }
+    let body = html! {
+        (Span::of(request).choice(&request.links.to(&["m", id]), &[]))
+        (live_figures(request, merchant)?)
         section {
             h2 { "Recent denials" }
             @let events = list(&denials, "/events");
@@ -91,12 +109,6 @@ pub(in crate::console) fn overview(request: &PageRequest) -> Paged {
             }
             p { a href={ (request.links.to(&["m", id, "transactions"])) "?status=denied" } { "All denied payments" } }
         }
-    };
-    let page = request.links.to(&["m", id]);
-    let address = format!("{page}{}", query_text([("span", span.word())]));
-    let body = html! {
-        (span.choice(&page, &[]))
-        (live_part(request, (&address, &merchant.calendar), &live)?)
         div class="columns" {
             section class="card" { h2 { "Merchant" } (facts(&about)) }
             section class="card" {

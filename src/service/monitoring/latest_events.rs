@@ -54,6 +54,8 @@ pub(crate) const LATEST_KEYS: TakenKeys = TakenKeys::once(&["before", "limit", "
 const WINDOW_RECORDS: u64 = 500;
 /// The most steps of one call. A page can have less events than its limit because of it.
 const WINDOWS_MAX: u64 = 20;
+/// The same for the newest denials of a merchant, which a page shows among other things.
+const DENIAL_WINDOWS_MAX: u64 = 6;
 
 /// Which events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,13 +70,22 @@ pub(crate) struct LatestQuery {
     flag: Option<Flag>,
     /// Those that report this.
     event: Option<EventWord>,
+    /// The most steps backwards.
+    windows_max: u64,
 }
 
 impl LatestQuery {
     /// The newest denials of a merchant.
     pub(crate) fn denials_of(merchant: Name, limit: usize) -> Self {
         let merchant = Some(merchant.as_str().to_owned());
-        Self { before: None, limit, merchant, flag: None, event: Some(EventWord::Denied) }
+        Self {
+            before: None,
+            limit,
+            merchant,
+            flag: None,
+            event: Some(EventWord::Denied),
+            windows_max: DENIAL_WINDOWS_MAX,
+        }
     }
 
     /// The query that pairs of a key and a text describe.
@@ -84,7 +95,8 @@ impl LatestQuery {
     pub(crate) fn read<'p>(
         pairs: impl IntoIterator<Item = (Cow<'p, str>, Cow<'p, str>)>,
     ) -> Result<Self, ServiceError> {
-        let mut query = Self { before: None, limit: 100, merchant: None, flag: None, event: None };
+        let mut query =
+            Self { before: None, limit: 100, merchant: None, flag: None, event: None, windows_max: WINDOWS_MAX };
         for (key, value) in LATEST_KEYS.read(pairs)? {
             match key {
                 "before" => {
@@ -124,7 +136,7 @@ impl PaymentService {
         let mut last = query.before.map_or(durable, |before| before.0.saturating_sub(1).min(durable));
         let mut events: Vec<Vec<u8>> = Vec::new();
         let mut windows = 0;
-        while last >= begins_at.max(1) && events.len() < query.limit && windows < WINDOWS_MAX {
+        while last >= begins_at.max(1) && events.len() < query.limit && windows < query.windows_max {
             let first = last.saturating_sub(WINDOW_RECORDS - 1).max(begins_at).max(1);
             match self.events_of_window(query, reach, Window { first, last }) {
                 Ok(found) => events.extend(found.into_iter().rev()),

@@ -9,7 +9,7 @@ use crate::console::{
         chart::{Chart, ChartSeries},
         gate_table::{Attempts, gate_name, gate_table, uses},
         merchant_choice::{chosen_or_first, merchant_field},
-        span::{Span, live_part},
+        span::{LivePart, Span},
     },
     parts::{nothing, time},
 };
@@ -78,7 +78,7 @@ pub(in crate::console) fn show(request: &PageRequest) -> Paged {
             div class="actions" { button { "Show" } }
         }
         (span.choice("gates", &[("merchant", id)]))
-        (live_part(request, (&address, calendar), &body)?)
+        (LivePart { page: &address, source: &address, calendar }.render(request, &body)?)
         p class="quiet" {
             "A gate is switched in the merchant's file: " code { "enabled = false" } ", then a reload. The API has no switch."
         }

@@ -10,7 +10,7 @@ use crate::{
             chart::{Chart, ChartSeries, sparkline, total},
             gate_table::gate_table,
             merchant_choice::{chosen, is_reached, merchant_field, reached},
-            span::{BARS, BarScale, Span, live_part},
+            span::{BARS, BarScale, LivePart, Span},
         },
         parts::{nothing, time},
     },
@@ -150,7 +150,7 @@ pub(in crate::console) fn show(request: &PageRequest) -> Paged {
             div class="actions" { button { "Show" } }
         }
         (span.choice("live", &[("merchant", id)]))
-        (live_part(request, (&address, calendar), &body)?)
+        (LivePart { page: &address, source: &address, calendar }.render(request, &body)?)
     };
     Ok(Outcome::Page(Content::new("Live", body).with_live_part()))
 }

@@ -138,26 +138,37 @@ impl BarScale {
     }
 }
 
-/// The part of a page that a script reads again every 2 seconds, and a link without scripts. `address`: that of the page with
-/// its query, relative to it.
-///
-/// # Errors
-/// The time is not known.
-pub(in crate::console::pages) fn live_part(
-    request: &PageRequest,
-    (address, calendar): (&str, &Calendar),
-    body: &Markup,
-) -> Result<Markup, ServiceError> {
-    let now = request.console.parts.payments.time()?.to_string();
-    Ok(html! {
-        div class="notice bad" role="alert" data-stale hidden {
-            p { "The figures could not be read again. They are those of the time below." }
-        }
-        div id="live" hx-get=(address) hx-trigger="every 2s" hx-select="#live" hx-swap="outerMorph" {
-            p class="quiet" { "As of " (time(calendar, &now)) ". " a href=(address) { "Refresh" } }
-            (body)
-        }
-    })
+/// The addresses of a live part, relative to its page, and the zone of its time.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::console::pages) struct LivePart<'a> {
+    /// The page with its query.
+    pub(in crate::console::pages) page: &'a str,
+    /// A page that contains the part, for the script: the same one, or one with less around it.
+    pub(in crate::console::pages) source: &'a str,
+    pub(in crate::console::pages) calendar: &'a Calendar,
+}
+
+impl LivePart<'_> {
+    /// The part of a page that a script reads again every 2 seconds, with a link for readers without scripts.
+    ///
+    /// # Errors
+    /// The time is not known.
+    pub(in crate::console::pages) fn render(
+        self,
+        request: &PageRequest,
+        body: &Markup,
+    ) -> Result<Markup, ServiceError> {
+        let now = request.console.parts.payments.time()?.to_string();
+        Ok(html! {
+            div class="notice bad" role="alert" data-stale hidden {
+                p { "The figures could not be read again. They are those of the time below." }
+            }
+            div id="live" hx-get=(self.source) hx-trigger="every 2s" hx-select="#live" hx-swap="outerMorph" {
+                p class="quiet" { "As of " (time(self.calendar, &now)) ". " a href=(self.page) { "Refresh" } }
+                (body)
+            }
+        })
+    }
 }
 
 #[cfg(test)]
