@@ -54,7 +54,7 @@ fn wrong_methods_are_405_and_unknown_paths_are_404() {
         ("GET", "/v1/batch"),
         ("POST", "/healthz"),
         ("POST", "/metrics"),
-        ("GET", "/v1/reload"),
+        ("GET", "/v1/snapshot"),
         ("DELETE", "/v1/merchants"),
         ("POST", "/v1/merchants/acme/transactions/bad"),
         ("GET", "/v1/merchants/acme/transactions/bad/approve"),
