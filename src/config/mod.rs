@@ -21,13 +21,14 @@ pub(crate) mod schema;
 mod tests;
 mod version;
 
+pub(crate) use crate::config::daemon::console_section::{USER_NAME_BYTES_MAX, is_user_name};
 pub use crate::config::daemon::credentials::Credential;
 pub use crate::config::daemon::redis_files::RedisFiles;
 pub use crate::config::daemon::redis_settings::{Ack, OnOutage, Redis, RedisTimeouts};
 pub use crate::config::daemon::redis_url::{HostPort, RedisServers, RedisUrl, RedisUrlError};
 pub use crate::config::daemon::settings::{
-    Admin, Auth, CertificateRole, Clock, ClockSource, Console, Http, Log, LogFormat, LogLevel, Memory, RequestRate,
-    Role, Settings, Store, StoreKind, Sync, Tls, Token,
+    Admin, Auth, CertificateRole, Clock, ClockSource, Console, ConsolePeople, ConsoleUser, FourEyesWrite, Http, Log,
+    LogFormat, LogLevel, Memory, RequestRate, Role, Settings, Store, StoreKind, Sync, Tls, Token, TrustedProxy,
 };
 pub use crate::config::daemon::tls_files::TlsFiles;
 pub use crate::config::daemon_file::DaemonFile;

@@ -44,6 +44,8 @@ pub(super) struct Frame<'a> {
     pub(super) merchant: Option<&'a str>,
     /// The word of the merchant's section, such as `customers`; empty: the overview.
     pub(super) section: &'a str,
+    /// The number of changes that wait for a second person; `None`: the person confirms none.
+    pub(super) to_confirm: Option<usize>,
 }
 
 /// The sections of a merchant: the last segment of the address, and the name.
@@ -101,6 +103,11 @@ pub(super) fn page(frame: &Frame<'_>, content: &Content) -> String {
                     a class="brand" href=(links.to(&[])) { "levelgate" }
                     @if let Some((name, role)) = frame.person {
                         div class="person" {
+                            @if let Some(waiting) = frame.to_confirm {
+                                a href=(links.to(&["confirmations"])) {
+                                    "Confirmations" @if waiting > 0 { " " span class="badge warn" { (waiting) } }
+                                }
+                            }
                             span { (name) " " span class="quiet" { "(" (role) ")" } }
                             @if frame.has_session {
                                 form method="post" action=(links.to(&["logout"])) { button class="plain" { "Sign out" } }

@@ -1,6 +1,7 @@
 //! An admitted request for a page: what its handler needs.
 
 use crate::{
+    config::FourEyesWrite,
     console::{layout::Content, links::Links, state::Console},
     domain::{
         customer::audit::{Author, ChangeSource},
@@ -29,6 +30,8 @@ pub(super) enum Outcome {
     Page(Content),
     /// A change was made, or the address is another one: the browser loads this address.
     Redirect(String),
+    /// The change was not made, because it needs a second person: see [`PageRequest::requires_second_person`].
+    NeedsSecondPerson(FourEyesWrite),
 }
 
 /// A file that the browser stores.
@@ -86,6 +89,8 @@ pub(super) struct PageRequest {
     pub(super) form: Vec<(String, String)>,
     /// The newest record that the page shows.
     pub(super) depends_on: Cell<Lsn>,
+    /// Whether the write was asked for by one person, and this is the other one, who looks at it or confirms it.
+    pub(super) has_second_person: bool,
 }
 
 fn value_of<'p>(pairs: &'p [(String, String)], key: &str) -> &'p str {
@@ -133,6 +138,13 @@ impl PageRequest {
     /// Whether the person may change what concerns the daemon and all merchants.
     pub(super) fn may_operate_daemon(&self) -> bool {
         self.token.as_ref().is_none_or(|token| token.role == Role::Operator && token.merchants.is_none())
+    }
+
+    /// Whether a write that the person has confirmed must wait for a second person. The handler then returns
+    /// [`Outcome::NeedsSecondPerson`] in place of the write. It is called again for the second person, with the same form:
+    /// for the preview, and with the form of that preview for the write.
+    pub(super) fn requires_second_person(&self, write: FourEyesWrite) -> bool {
+        !self.has_second_person && self.console.parts.four_eyes.contains(&write)
     }
 
     /// The merchant of the path.

@@ -52,6 +52,10 @@ pub(super) enum Handler {
     SignOut,
     /// A file of the pages.
     File,
+    /// The writes that wait for a second person.
+    Confirmations,
+    /// One of them, or its confirmation.
+    Confirmation,
     /// The answer to an unknown address.
     Unknown,
 }
@@ -71,6 +75,10 @@ const fn public(method: PageMethod, path: &'static str, handler: Handler) -> Pag
 
 const fn read(path: &'static str, page: fn(&PageRequest) -> Paged) -> PageRow {
     PageRow { method: PageMethod::Get, path, role: PageRole::Staff, handler: Handler::Page(page) }
+}
+
+const fn for_operators(method: PageMethod, path: &'static str, handler: Handler) -> PageRow {
+    PageRow { method, path, role: PageRole::Operator, handler }
 }
 
 const fn form(path: &'static str, page: fn(&PageRequest) -> Paged) -> PageRow {
@@ -121,6 +129,8 @@ const ERASE: &str = "/console/m/{merchant}/customers/{customer}/erase";
 const SETTINGS: &str = "/console/m/{merchant}/customers/{customer}/settings/change";
 const RATES: &str = "/console/m/{merchant}/customers/{customer}/rates/change";
 const RAISE: &str = "/console/m/{merchant}/customers/{customer}/limits/raise";
+
+const CONFIRMATION: &str = "/console/m/{merchant}/confirmations/{change}";
 
 /// All pages.
 pub(super) static PAGES: &[PageRow] = &[
@@ -173,6 +183,9 @@ pub(super) static PAGES: &[PageRow] = &[
     write(LIMITS, change_limits::change),
     form(RAISE, raise::show),
     write(RAISE, raise::change),
+    for_operators(PageMethod::Get, "/console/confirmations", Handler::Confirmations),
+    for_operators(PageMethod::Get, CONFIRMATION, Handler::Confirmation),
+    for_operators(PageMethod::Post, CONFIRMATION, Handler::Confirmation),
     read("/console/m/{merchant}/transactions", transactions::search),
     read("/console/m/{merchant}/transactions/{transaction}", transactions::show),
     form(LINK, transactions::show_link),
@@ -215,3 +228,8 @@ pub(super) static PAGES: &[PageRow] = &[
     daemon_write("/console/system/snapshot", operator::system::snapshot),
     PageRow { method: PageMethod::Get, path: "/console/{*rest}", role: PageRole::Staff, handler: Handler::Unknown },
 ];
+
+/// The paths of the pages that a browser opens, with their parameters in braces.
+pub fn page_paths() -> impl Iterator<Item = &'static str> {
+    PAGES.iter().filter(|row| row.method == PageMethod::Get).map(|row| row.path)
+}

@@ -2,21 +2,24 @@
 
 use crate::{
     console::{
+        actor::{Actor, Refused, is_known},
+        confirmations::{self, ConfirmationCall},
         error_page::error_content,
         file_download::download_response,
         layout::{Content, Frame, page},
         links::{Links, query_text},
+        make_page::make_page,
         page_request::{Outcome, PageRequest},
         page_table::{Handler, PAGES, PageMethod, PageRole, PageRow},
         pages::customers::upload::refused_upload,
         problem::{FOUND, METHOD_NOT_ALLOWED, status_of},
         respond::{PART_HEADER, load_page_anew, page_response, redirect},
-        session_cookie::session_id,
         sign_in::{self, SignInRequest},
         state::Console,
         stylesheet,
         upload::{self, Uploaded},
     },
+    domain::{rules::configuration::Rules, vocabulary::names::Name},
     service::{
         access::{
             access_tokens::{AccessToken, Role},
@@ -72,21 +75,8 @@ async fn method_not_allowed(request: Request) -> Response {
 /// The most bytes of the form of a request. A long form needs a session, because bodies of more than the least one are not
 /// covered by the number of connections.
 fn form_bytes_max(console: &Console, row: &PageRow, headers: &HeaderMap) -> usize {
-    let is_long = row.role == PageRole::Operator && signed_in(console, headers).is_ok();
+    let is_long = row.role == PageRole::Operator && is_known(console, headers);
     if is_long { LONG_FORM_BYTES_MAX } else { FORM_BYTES_MAX }
-}
-
-/// Why a request is not admitted.
-enum Refused {
-    /// The request has no session.
-    NotSignedIn,
-    Error(ServiceError),
-}
-
-impl From<ServiceError> for Refused {
-    fn from(error: ServiceError) -> Self {
-        Self::Error(error)
-    }
 }
 
 async fn answer(console: Arc<Console>, row: &'static PageRow, request: Request) -> Response {
@@ -125,10 +115,16 @@ async fn answer(console: Arc<Console>, row: &'static PageRow, request: Request) 
             let name = parts.uri.path().rsplit('/').next().unwrap_or_default();
             stylesheet::file(name).unwrap_or_else(|| refusal(&links, &no_such_page()))
         }
-        Handler::Page(_) | Handler::Download(_) | Handler::Upload | Handler::Unknown => {
+        Handler::Page(_)
+        | Handler::Download(_)
+        | Handler::Upload
+        | Handler::Confirmations
+        | Handler::Confirmation
+        | Handler::Unknown => {
             let parameters = Path::<Vec<(String, String)>>::from_request_parts(&mut parts, &()).await;
             let parameters = parameters.map(|Path(parameters)| parameters).unwrap_or_default();
-            page_answer(console, row, PageCall { parts, links, parameters, query, form: pairs(&body), stream }).await
+            let call = PageCall { parts, peer, links, parameters, query, form: pairs(&body), stream };
+            page_answer(console, row, call).await
         }
     }
 }
@@ -136,6 +132,7 @@ async fn answer(console: Arc<Console>, row: &'static PageRow, request: Request) 
 /// A request for a page, as it arrived.
 struct PageCall {
     parts: Parts,
+    peer: Peer,
     links: Links,
     parameters: Vec<(String, String)>,
     query: Vec<(String, String)>,
@@ -145,10 +142,10 @@ struct PageCall {
 }
 
 async fn page_answer(console: Arc<Console>, row: &'static PageRow, call: PageCall) -> Response {
-    let PageCall { parts, links, parameters, query, form, stream } = call;
+    let PageCall { parts, peer, links, parameters, query, form, stream } = call;
     let merchant = parameters.iter().find(|(name, _)| name == "merchant").map(|(_, id)| id.clone());
-    let token = match signed_in(&console, &parts.headers) {
-        Ok(token) => token,
+    let actor = match Actor::of_request(&console, &parts.headers, peer).await {
+        Ok(actor) => actor,
         Err(Refused::Error(error)) => return refusal(&links, &error),
         // A script would put the sign-in into the page.
         Err(Refused::NotSignedIn) if parts.headers.contains_key(PART_HEADER) => return load_page_anew(),
@@ -159,16 +156,19 @@ async fn page_answer(console: Arc<Console>, row: &'static PageRow, call: PageCal
         }
     };
     let rules = console.parts.payments.rules();
+    let token = actor.token.clone();
     let is_shown =
         |id: &&str| rules.merchant(id).is_some() && token.as_ref().is_none_or(|token| token.reaches(id).is_ok());
     let shown_merchant = merchant.as_deref().filter(is_shown).map(str::to_owned);
-    let person = token.as_ref().map_or(("this machine", "operator"), |token| (token.name.as_str(), token.role.word()));
+    let is_confirmer =
+        !console.parts.four_eyes.is_empty() && permit(token.as_deref(), PageRole::Operator, None).is_ok();
     let frame = Frame {
         links: &links,
-        person: Some(person),
-        has_session: token.is_some(),
+        person: Some((actor.name(), actor.role())),
+        has_session: actor.has_session,
         merchant: shown_merchant.as_deref(),
         section: section_of(row.path),
+        to_confirm: is_confirmer.then(|| confirmations::waiting(&console, &actor).len()),
     };
     let kind = if row.method == PageMethod::Get { AnswerKind::Read } else { AnswerKind::Write };
     let admitted = permit(token.as_deref(), row.role, merchant.as_deref())
@@ -178,16 +178,18 @@ async fn page_answer(console: Arc<Console>, row: &'static PageRow, call: PageCal
                 || shown_merchant.as_deref().and_then(|id| rules.merchant(id)).map(|merchant| &**merchant);
             let values = parameters.iter().chain(&query).chain(&form);
             values.into_iter().try_for_each(|(key, value)| Ok(no_card_text(key, value, of_merchant)?))
-        });
+        })
+        .and_then(|()| actor.token_as(&actor.author(), kind, merchant_name(&rules, shown_merchant.as_deref())));
     let request = PageRequest {
         console: Arc::clone(&console),
         rules: Arc::clone(&rules),
-        token: token.clone(),
+        token: admitted.as_ref().map_or(None, Clone::clone),
         links: links.clone(),
         parameters,
         query,
         form,
         depends_on: Cell::new(Lsn::NONE),
+        has_second_person: false,
     };
     let outcome = match (admitted, row.handler) {
         (Err(error), _) => {
@@ -196,22 +198,36 @@ async fn page_answer(console: Arc<Console>, row: &'static PageRow, call: PageCal
             }
             Err(error)
         }
-        (Ok(()), Handler::Page(handler)) => made(&console, kind, handler, request).await,
-        (Ok(()), Handler::Download(handler)) => {
-            let file = made(&console, kind, handler, request).await;
+        (Ok(_), Handler::Page(handler)) => {
+            let asked = (!console.parts.four_eyes.is_empty()).then(|| request.clone());
+            match (make_page(&console, kind, handler, request).await, asked) {
+                (Ok(Outcome::NeedsSecondPerson(write)), Some(asked)) => {
+                    confirmations::keep(&actor, row.path, asked, write)
+                }
+                (outcome, _) => outcome,
+            }
+        }
+        (Ok(_), Handler::Download(handler)) => {
+            let file = make_page(&console, kind, handler, request).await;
             match file.and_then(|file| download_response(&console, token.clone(), file)) {
                 Ok(response) => return response,
                 Err(error) => Err(error),
             }
         }
-        (Ok(()), Handler::Upload) => {
+        (Ok(_), Handler::Upload) => {
             uploaded(&console, row, request, (&parts.headers, stream.unwrap_or_default())).await
         }
-        (Ok(()), _) => Err(no_such_page()),
+        (Ok(_), Handler::Confirmations) => confirmations::list(&ConfirmationCall::of(actor.clone(), request)),
+        (Ok(_), Handler::Confirmation) => {
+            let call = ConfirmationCall::of(actor.clone(), request);
+            if kind == AnswerKind::Read { confirmations::show(&call).await } else { confirmations::decide(&call).await }
+        }
+        (Ok(_), _) => Err(no_such_page()),
     };
     match outcome {
         Ok(Outcome::Page(content)) => page_response(FOUND, page(&frame, &content)),
         Ok(Outcome::Redirect(address)) => redirect(&address),
+        Ok(Outcome::NeedsSecondPerson(_)) => refusal(&links, &ServiceError::internal()),
         Err(error) => page_response(status_of(error.kind), page(&frame, &error_content(&error))),
     }
 }
@@ -228,9 +244,10 @@ async fn uploaded(
     // A token that is revoked while the table arrives imports nothing.
     let is_admitted = || {
         let parts = &console.parts;
-        let token = parts.access.current(token.as_deref(), parts.payments.clock.wall())?;
+        let current = parts.access.current(token.as_deref(), parts.payments.clock.wall())?;
+        permit(current.as_deref(), row.role, Some(&of_token))?;
         permit(token.as_deref(), row.role, Some(&of_token))?;
-        Ok(token.map(|token| token.name))
+        Ok(token.as_ref().map(|token| token.name))
     };
     match upload::receive(console, &merchant, sent, &is_admitted).await {
         Uploaded::Job(id) => {
@@ -241,40 +258,8 @@ async fn uploaded(
     }
 }
 
-/// Makes a page or a file on a thread that may block, and waits until it may leave.
-async fn made<T: Send + 'static>(
-    console: &Console,
-    kind: AnswerKind,
-    handler: fn(&PageRequest) -> Result<T, ServiceError>,
-    request: PageRequest,
-) -> Result<T, ServiceError> {
-    let Ok(_permit) = console.page_permits.acquire().await else { return Err(ServiceError::stopping()) };
-    let work = tokio::task::spawn_blocking(move || {
-        let outcome = handler(&request);
-        (outcome, request.depends_on.get())
-    });
-    let (outcome, depends_on) = work.await.map_err(|error| ServiceError::unfinished(&error))?;
-    console.parts.payments.leave(Some(depends_on), kind).await?;
-    outcome
-}
-
-/// The token of the session; `None`: the daemon has no tokens, and everyone on this machine is an operator.
-fn signed_in(console: &Console, headers: &HeaderMap) -> Result<Option<Arc<AccessToken>>, Refused> {
-    let parts = &console.parts;
-    if parts.access.is_open() {
-        return Ok(None);
-    }
-    let clock = &parts.payments.clock;
-    let id = session_id(headers).ok_or(Refused::NotSignedIn)?;
-    // A page that refreshes itself is no sign of a person.
-    let now = clock.running_ms();
-    let is_refresh = headers.contains_key(PART_HEADER);
-    let token = if is_refresh { console.sessions.peek(id, now) } else { console.sessions.token(id, now) };
-    let token = token.ok_or(Refused::NotSignedIn)?;
-    parts.access.current(Some(&token), clock.wall()).map_err(|_| {
-        console.sessions.end(id);
-        Refused::NotSignedIn
-    })
+fn merchant_name(rules: &Rules, id: Option<&str>) -> Option<Name> {
+    id.and_then(|id| rules.merchant(id)).map(|merchant| merchant.id)
 }
 
 /// Refuses a token whose role or merchants do not allow a page.
@@ -342,7 +327,7 @@ fn no_such_page() -> ServiceError {
 
 /// A refusal of a request that is not admitted: it shows no merchant and no person.
 fn refusal(links: &Links, error: &ServiceError) -> Response {
-    let frame = Frame { links, person: None, has_session: false, merchant: None, section: "" };
+    let frame = Frame { links, person: None, has_session: false, merchant: None, section: "", to_confirm: None };
     let content: Content = error_content(error);
     page_response(status_of(error.kind), page(&frame, &content))
 }

@@ -16,8 +16,16 @@ pub(super) const AGE_MAX_MS: i64 = 12 * 3_600_000;
 pub(super) const SESSIONS_MAX: usize = 1_024;
 const ID_BYTES: usize = 32;
 
+/// Who has signed in.
+#[derive(Debug, Clone)]
+pub(super) struct SignedIn {
+    pub(super) token: Arc<AccessToken>,
+    /// The person whom the proxy named; `None`: no proxy names people.
+    pub(super) person: Option<String>,
+}
+
 struct Session {
-    token: Arc<AccessToken>,
+    signed_in: SignedIn,
     begun_ms: i64,
     used_ms: i64,
 }
@@ -41,7 +49,7 @@ impl Sessions {
     ///
     /// # Errors
     /// The operating system has no random numbers.
-    pub(super) fn begin(&self, token: Arc<AccessToken>, now_ms: i64) -> Result<String, getrandom::Error> {
+    pub(super) fn begin(&self, signed_in: SignedIn, now_ms: i64) -> Result<String, getrandom::Error> {
         let mut random = [0; ID_BYTES];
         getrandom::fill(&mut random)?;
         let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -51,12 +59,12 @@ impl Sessions {
             let oldest = sessions.iter().min_by_key(|(_, session)| session.used_ms).map(|(id, _)| *id);
             oldest.map(|oldest| sessions.remove(&oldest));
         }
-        sessions.insert(digest(&id), Session { token, begun_ms: now_ms, used_ms: now_ms });
+        sessions.insert(digest(&id), Session { signed_in, begun_ms: now_ms, used_ms: now_ms });
         Ok(id)
     }
 
-    /// The token of a session, which is used now; `None`: there is no such session, or it has ended.
-    pub(super) fn token(&self, id: &str, now_ms: i64) -> Option<Arc<AccessToken>> {
+    /// Who began a session, which is used now; `None`: there is no such session, or it has ended.
+    pub(super) fn signed_in(&self, id: &str, now_ms: i64) -> Option<SignedIn> {
         let mut sessions = self.0.lock();
         let session = sessions.get_mut(&digest(id))?;
         if session.has_ended(now_ms) {
@@ -64,13 +72,13 @@ impl Sessions {
             return None;
         }
         session.used_ms = session.used_ms.max(now_ms);
-        Some(Arc::clone(&session.token))
+        Some(session.signed_in.clone())
     }
 
-    /// The token of a session, which is not used by that; `None`: there is no such session, or it has ended.
-    pub(super) fn peek(&self, id: &str, now_ms: i64) -> Option<Arc<AccessToken>> {
+    /// The same without using the session.
+    pub(super) fn peek(&self, id: &str, now_ms: i64) -> Option<SignedIn> {
         let sessions = self.0.lock();
-        sessions.get(&digest(id)).filter(|session| !session.has_ended(now_ms)).map(|session| Arc::clone(&session.token))
+        sessions.get(&digest(id)).filter(|session| !session.has_ended(now_ms)).map(|session| session.signed_in.clone())
     }
 
     /// Ends a session.
@@ -84,9 +92,9 @@ mod tests {
     use super::*;
     use crate::{domain::vocabulary::names::Name, service::access::access_tokens::Role};
 
-    fn token() -> Arc<AccessToken> {
+    fn vera() -> SignedIn {
         let name = Name::parse("vera").unwrap();
-        Arc::new(AccessToken {
+        let token = Arc::new(AccessToken {
             role: Role::Viewer,
             name,
             digest: [7; 32],
@@ -94,36 +102,37 @@ mod tests {
             expires: None,
             limit: None,
             certificate_ends: None,
-        })
+        });
+        SignedIn { token, person: None }
     }
 
     #[test]
     fn a_session_ends_when_it_is_idle_old_or_signed_out() {
         let sessions = Sessions::default();
-        let id = sessions.begin(token(), 0).unwrap();
-        assert!(sessions.token(&id, IDLE_MAX_MS - 1).is_some());
-        assert!(sessions.token(&id, 2 * IDLE_MAX_MS - 2).is_some(), "a request keeps it");
-        assert!(sessions.token(&id, 3 * IDLE_MAX_MS - 2).is_none(), "30 minutes without a request end it");
-        assert!(sessions.token(&id, 0).is_none(), "an ended session stays ended");
-        let id = sessions.begin(token(), 0).unwrap();
+        let id = sessions.begin(vera(), 0).unwrap();
+        assert!(sessions.signed_in(&id, IDLE_MAX_MS - 1).is_some());
+        assert!(sessions.signed_in(&id, 2 * IDLE_MAX_MS - 2).is_some(), "a request keeps it");
+        assert!(sessions.signed_in(&id, 3 * IDLE_MAX_MS - 2).is_none(), "30 minutes without a request end it");
+        assert!(sessions.signed_in(&id, 0).is_none(), "an ended session stays ended");
+        let id = sessions.begin(vera(), 0).unwrap();
         assert!(sessions.peek(&id, IDLE_MAX_MS - 1).is_some());
         assert!(sessions.peek(&id, IDLE_MAX_MS).is_none(), "a refresh does not keep it");
-        let id = sessions.begin(token(), 0).unwrap();
-        let used = (0..AGE_MAX_MS).step_by(60_000).all(|now| sessions.token(&id, now).is_some());
-        assert!(used && sessions.token(&id, AGE_MAX_MS).is_none(), "12 hours end a session that is used");
-        let id = sessions.begin(token(), 0).unwrap();
+        let id = sessions.begin(vera(), 0).unwrap();
+        let used = (0..AGE_MAX_MS).step_by(60_000).all(|now| sessions.signed_in(&id, now).is_some());
+        assert!(used && sessions.signed_in(&id, AGE_MAX_MS).is_none(), "12 hours end a session that is used");
+        let id = sessions.begin(vera(), 0).unwrap();
         sessions.end(&id);
-        assert!(sessions.token(&id, 0).is_none());
+        assert!(sessions.signed_in(&id, 0).is_none());
     }
 
     #[test]
     fn ids_are_long_and_differ_and_the_number_of_sessions_is_bounded() {
         let sessions = Sessions::default();
         let begun = i64::try_from(SESSIONS_MAX).unwrap();
-        let ids: Vec<String> = (0..=begun).map(|now| sessions.begin(token(), now).unwrap()).collect();
+        let ids: Vec<String> = (0..=begun).map(|now| sessions.begin(vera(), now).unwrap()).collect();
         assert!(ids.iter().all(|id| id.len() == 2 * ID_BYTES));
-        let alive = ids.iter().filter(|id| sessions.token(id, begun).is_some()).count();
+        let alive = ids.iter().filter(|id| sessions.signed_in(id, begun).is_some()).count();
         assert_eq!(alive, SESSIONS_MAX);
-        assert!(sessions.token(&ids[0], begun).is_none(), "the one that was idle for the longest time ends first");
+        assert!(sessions.signed_in(&ids[0], begun).is_none(), "the one that was idle for the longest time ends first");
     }
 }

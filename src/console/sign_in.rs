@@ -2,12 +2,14 @@
 
 use crate::{
     console::{
+        actor::person_of,
         error_page::error_content,
         layout::{Content, Frame, page},
         links::Links,
         problem::{FOUND, status_of},
         respond::{page_response, redirect},
         session_cookie::{session_id, set_cookie},
+        sessions::SignedIn,
         state::Console,
     },
     service::{
@@ -64,7 +66,8 @@ fn form_markup(wanted: Option<&str>, error: Option<&ServiceError>) -> Markup {
 }
 
 fn answer(sent: &SignInRequest<'_>, status: StatusCode, body: Markup) -> Response {
-    let frame = Frame { links: sent.links, person: None, has_session: false, merchant: None, section: "" };
+    let frame =
+        Frame { links: sent.links, person: None, has_session: false, merchant: None, section: "", to_confirm: None };
     page_response(status, page(&frame, &Content::new("Sign in", body)))
 }
 
@@ -80,6 +83,10 @@ pub(super) fn form(sent: &SignInRequest<'_>, query: &[(String, String)]) -> Resp
 pub(super) async fn begin(sent: &SignInRequest<'_>, form: &[(String, String)]) -> Response {
     let parts = &sent.console.parts;
     let wanted = wanted_page(form);
+    let person = match person_of(sent.console, sent.headers, sent.peer) {
+        Ok(person) => person.map(|person| person.name),
+        Err(error) => return answer(sent, status_of(error.kind), form_markup(wanted, Some(&error))),
+    };
     let token = match parts.access.of_text(value_of(form, "token"), parts.payments.clock.wall()) {
         Ok(token) => token,
         Err(rejected) => {
@@ -103,7 +110,7 @@ pub(super) async fn begin(sent: &SignInRequest<'_>, form: &[(String, String)]) -
     }
     // A session that the browser still has ends: one sign-in, one session.
     session_id(sent.headers).into_iter().for_each(|id| sent.console.sessions.end(id));
-    let begun = sent.console.sessions.begin(token, parts.payments.clock.running_ms());
+    let begun = sent.console.sessions.begin(SignedIn { token, person }, parts.payments.clock.running_ms());
     let cookie = begun.ok().and_then(|id| set_cookie(Some(&id), parts.secure_cookie));
     let Some(cookie) = cookie else {
         let error = ServiceError::internal();

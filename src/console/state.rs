@@ -1,9 +1,10 @@
 //! What all pages share.
 
 use crate::{
-    console::sessions::Sessions,
+    config::FourEyesWrite,
+    console::{pending_changes::PendingChanges, sessions::Sessions},
     service::{
-        access::{access_tokens::AccessTokens, failed_logins::FailedLogins},
+        access::{access_tokens::AccessTokens, failed_logins::FailedLogins, proxy_users::ProxyUsers},
         jobs::Jobs,
         monitoring::status::StatusSource,
         payments::PaymentService,
@@ -36,6 +37,10 @@ pub struct ConsoleParts {
     pub status: Arc<StatusSource>,
     /// Whether browsers send the cookie of a session over TLS only.
     pub secure_cookie: bool,
+    /// The people whom a proxy names; `None`: people act under the names of their tokens.
+    pub proxy_users: Option<ProxyUsers>,
+    /// The writes that need a second person.
+    pub four_eyes: Vec<FourEyesWrite>,
 }
 
 /// What all pages share.
@@ -43,12 +48,19 @@ pub struct Console {
     pub(super) parts: ConsoleParts,
     pub(super) sessions: Sessions,
     pub(super) page_permits: Semaphore,
+    /// The writes that wait for a second person.
+    pub(super) pending: PendingChanges,
 }
 
 impl Console {
     /// A console without sessions.
     #[must_use]
     pub fn new(parts: ConsoleParts) -> Arc<Self> {
-        Arc::new(Self { parts, sessions: Sessions::default(), page_permits: Semaphore::new(PAGES_AT_A_TIME) })
+        Arc::new(Self {
+            parts,
+            sessions: Sessions::default(),
+            page_permits: Semaphore::new(PAGES_AT_A_TIME),
+            pending: PendingChanges::default(),
+        })
     }
 }

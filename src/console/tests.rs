@@ -4,18 +4,20 @@ mod customers;
 
 use crate::{
     clock::{Clock, Source},
-    config::{self, Auth, Credential, Token},
+    config::{self, Auth, Credential, FourEyesWrite, Token},
     console::{
         Console, ConsoleParts,
         page_table::{Handler, PAGES, PageMethod, PageRole, PageRow},
+        pending_changes::{KeptRequest, NewChange},
         respond::CONTENT_POLICY,
         routes,
+        sessions::SignedIn,
         stylesheet::{script_names, style_name},
     },
     domain::{
         customer::audit::{Author, ChangeSource},
         decision::clock_skew::ClockSkew,
-        vocabulary::names::Name,
+        vocabulary::{names::Name, time::Millis},
     },
     ledger::{Ledger, LedgerLimits, LedgerStorage},
     service::{
@@ -46,12 +48,15 @@ use std::{
 use tokio::sync::{Semaphore, watch};
 
 mod control;
+mod four_eyes;
 mod levels;
+mod people;
 
 use control::RecordingControl;
 
 /// Keeps the channel open: no test stops its console.
 static STOP: LazyLock<watch::Sender<bool>> = LazyLock::new(|| watch::channel(false).0);
+
 const HOST: &str = "lg.example";
 const ORIGIN: &str = "https://lg.example";
 /// A name that would be a script if a page did not escape it.
@@ -76,13 +81,41 @@ fn credentials() -> Vec<Credential> {
     TOKENS.into_iter().map(credential).collect()
 }
 
-/// A console over the example configuration, with one customer, an allowed and a denied payment.
+/// A console over the example configuration, with one customer, an allowed and a denied payment, and a change that waits.
 fn console() -> Arc<Console> {
-    console_with(Arc::new(RecordingControl::default()))
+    let console = console_with(|_| ());
+    let form = [("deposit_level", "silver"), ("status", "new")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let parameters = [("merchant", "acme"), ("customer", "1000001")];
+    let request = KeptRequest {
+        path: "/console/m/{merchant}/customers/{customer}/change",
+        parameters: parameters.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+        query: Vec::new(),
+        form: form.into(),
+    };
+    let (person, author) = ("petra".to_owned(), HOSTILE.to_owned());
+    let change = NewChange { write: FourEyesWrite::RaiseLimit, request, person, author, token: None, at: Millis(0) };
+    console.pending.keep(change, 0).unwrap();
+    console
 }
 
-/// The same with a control of the daemon.
-fn console_with(control: Arc<dyn DaemonControl>) -> Arc<Console> {
+fn status_with(payments: &Arc<PaymentService>, control: Arc<dyn DaemonControl>) -> Arc<StatusSource> {
+    Arc::new(StatusSource {
+        payments: Arc::clone(payments),
+        health: Arc::default(),
+        control,
+        snapshots: None,
+        keeps: "a test",
+        store: "memory",
+    })
+}
+
+/// A console without the change that waits, and with a control of the daemon.
+fn console_of(control: Arc<dyn DaemonControl>) -> Arc<Console> {
+    console_with(|parts| parts.status = status_with(&parts.payments, control))
+}
+
+/// A console without the change that waits, and with other parts.
+fn console_with(alter: impl FnOnce(&mut ConsoleParts)) -> Arc<Console> {
     let loaded = config::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config"));
     let Ok(loaded) = loaded else { panic!("the example configuration is valid") };
     let bounds = LedgerLimits { transactions_max: 1_000, skew: ClockSkew { past_ms: 300_000, future_ms: 5_000 } };
@@ -104,15 +137,8 @@ fn console_with(control: Arc<dyn DaemonControl>) -> Arc<Console> {
         payments.call(PaymentOperation::Reserve, "acme", None, body.to_string().as_bytes()).unwrap();
     }
     payments.call(PaymentOperation::Approve, "acme", Some("t1"), b"{}").unwrap();
-    let console = Console::new(ConsoleParts {
-        status: Arc::new(StatusSource {
-            payments: Arc::clone(&payments),
-            health: Arc::default(),
-            control,
-            snapshots: None,
-            keeps: "a test",
-            store: "memory",
-        }),
+    let mut parts = ConsoleParts {
+        status: status_with(&payments, Arc::new(RecordingControl::default())),
         payments,
         access: Arc::new(AccessTokens::new(&credentials(), &Auth::default())),
         failed_logins: Arc::default(),
@@ -121,7 +147,11 @@ fn console_with(control: Arc<dyn DaemonControl>) -> Arc<Console> {
         downloads: Arc::new(Semaphore::new(16)),
         stopping: STOP.subscribe(),
         secure_cookie: false,
-    });
+        proxy_users: None,
+        four_eyes: Vec::new(),
+    };
+    alter(&mut parts);
+    let console = Console::new(parts);
     let (parts, rules) = (&console.parts, console.parts.payments.rules());
     let author = Author { source: ChangeSource::Api, by: None, job: None };
     let merchant = rules.merchant("acme").unwrap();
@@ -143,6 +173,7 @@ fn example_path(row: &PageRow) -> String {
         ("{level}", "gold"),
         ("{job}", "job-1"),
         ("{instrument}", "tok-1"),
+        ("{change}", PENDING),
         ("{file}", style_name()),
         ("{*rest}", "no/such/page"),
     ] {
@@ -156,6 +187,9 @@ fn example_path(row: &PageRow) -> String {
     path
 }
 
+/// In a path: the change that waits, whose id is random.
+const PENDING: &str = "the-change-that-waits";
+
 const LIMITS_QUERY: &str = "?direction=deposit&currency=EUR&owner=customer&level=gold";
 
 struct Visit<'a> {
@@ -168,11 +202,16 @@ struct Visit<'a> {
 impl Visit<'_> {
     async fn send(&self, method: PageMethod, path: &str, origin: Option<&str>, form: &str) -> Response<Body> {
         let method = if method == PageMethod::Get { "GET" } else { "POST" };
+        let path = &match self.console.pending.all(0).first() {
+            Some(change) => path.replace(PENDING, &change.id),
+            None => path.to_owned(),
+        };
         let mut request = Request::builder().method(method).uri(path).header(header::HOST, HOST);
         if let Some(text) = self.token {
             let parts = &self.console.parts;
             let token = parts.access.of_text(text, parts.payments.clock.wall()).unwrap();
-            let id = self.console.sessions.begin(token, parts.payments.clock.running_ms()).unwrap();
+            let signed_in = SignedIn { token, person: None };
+            let id = self.console.sessions.begin(signed_in, parts.payments.clock.running_ms()).unwrap();
             request = request.header(header::COOKIE, format!("levelgate-session={id}"));
         }
         if let Some(origin) = origin {
@@ -227,7 +266,14 @@ async fn every_page_admits_its_roles_and_merchants_alone() {
                 (Handler::Unknown, _) => 404,
                 // It has no preview: it changes nothing that a person sees.
                 (Handler::Page(_), _) if row.path.ends_with("/snapshot") => 303,
-                (Handler::Page(_) | Handler::Download(_) | Handler::Upload, _) => 200,
+                (
+                    Handler::Page(_)
+                    | Handler::Download(_)
+                    | Handler::Upload
+                    | Handler::Confirmations
+                    | Handler::Confirmation,
+                    _,
+                ) => 200,
             };
             let visit = Visit { console: &console, routes: &routes, token };
             assert_eq!(visit.status(row, Some(ORIGIN)).await, want, "{:?} {} by {token:?}", row.method, row.path);
@@ -295,7 +341,7 @@ async fn a_session_ends_with_its_token() {
     let routes = routes(&console);
     let parts = &console.parts;
     let token = parts.access.of_text("viewer", parts.payments.clock.wall()).unwrap();
-    let id = console.sessions.begin(token, parts.payments.clock.running_ms()).unwrap();
+    let id = console.sessions.begin(SignedIn { token, person: None }, parts.payments.clock.running_ms()).unwrap();
     let get = async || {
         let request = Request::builder().uri("/console").header(header::COOKIE, format!("levelgate-session={id}"));
         let request = request.body(Body::empty()).unwrap();

@@ -10,6 +10,7 @@ use crate::{
         signals::wait_until_true,
     },
     http::{self, AppState, Capacity, RequestLimits, Routes, Server, TlsAcceptor},
+    service::access::proxy_users::ProxyUsers,
 };
 use anyhow::Context;
 use axum::Router;
@@ -191,6 +192,8 @@ fn with_console(settings: &Settings, daemon: &AppState, routes: Router) -> Route
         stopping: daemon.stopping.clone(),
         status: Arc::clone(&daemon.status),
         secure_cookie: settings.console.secure_cookie || settings.http.tls.is_some(),
+        proxy_users: settings.console.people.as_ref().and_then(ProxyUsers::of),
+        four_eyes: settings.console.four_eyes.clone(),
     };
     routes.merge(console::routes(&Console::new(parts)))
 }

@@ -3,11 +3,14 @@
 //! Pictures of the pages are written to `console-pictures` in the folder of the tests' temporary files.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod accessibility;
 mod browser_flows;
 mod customers_flows;
 mod level_flows;
 mod operator_flows;
 mod pages;
+mod people;
+mod story;
 mod webdriver;
 
 use serde_json::{Value, json};

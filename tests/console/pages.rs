@@ -8,11 +8,11 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// What a page answers.
-struct Page {
-    status: u16,
-    location: String,
-    cookie: Option<String>,
-    text: String,
+pub(crate) struct Page {
+    pub(crate) status: u16,
+    pub(crate) location: String,
+    pub(crate) cookie: Option<String>,
+    pub(crate) text: String,
 }
 
 fn page(mut answer: Response<ureq::Body>) -> Page {
@@ -24,13 +24,13 @@ fn page(mut answer: Response<ureq::Body>) -> Page {
     Page { status, location: location.unwrap_or_default(), cookie, text }
 }
 
-fn get(daemon: &Daemon, path: &str, cookie: Option<&str>) -> Page {
+pub(crate) fn get(daemon: &Daemon, path: &str, cookie: Option<&str>) -> Page {
     let request = agent().get(format!("http://127.0.0.1:{}{path}", daemon.port()));
     let request = cookie.into_iter().fold(request, |request, cookie| request.header("cookie", cookie));
     page(request.call().unwrap())
 }
 
-fn post(daemon: &Daemon, path: &str, cookie: Option<&str>, form: &[(&str, &str)]) -> Page {
+pub(crate) fn post(daemon: &Daemon, path: &str, cookie: Option<&str>, form: &[(&str, &str)]) -> Page {
     let host = format!("127.0.0.1:{}", daemon.port());
     let request = agent().post(format!("http://{host}{path}")).header("origin", format!("http://{host}"));
     let request = cookie.into_iter().fold(request, |request, cookie| request.header("cookie", cookie));

@@ -229,10 +229,16 @@ impl Browser {
         entries.as_array().into_iter().flatten().map(ToString::to_string).collect()
     }
 
+    /// Runs a script in the page and returns its value, or that of its promise. The policy of the page does not apply to it.
+    #[track_caller]
+    pub(crate) fn execute(&self, script: &str, arguments: &Value) -> Value {
+        self.call("POST", "/execute/sync", &json!({ "script": script, "args": arguments }))
+    }
+
     /// The width that the page takes and the width that it has.
     pub(crate) fn widths(&self) -> (u64, u64) {
         let script = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]";
-        let widths = self.call("POST", "/execute/sync", &json!({ "script": script, "args": [] }));
+        let widths = self.execute(script, &json!([]));
         (widths[0].as_u64().expect("a width"), widths[1].as_u64().expect("a width"))
     }
 

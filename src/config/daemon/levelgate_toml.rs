@@ -3,11 +3,10 @@
 use crate::config::{
     compile::duplicates::refuse_duplicates,
     daemon::{
+        console_section,
         listeners::{self, HttpSpans},
         redis_section::{self, RedisSpans},
-        settings::{
-            Auth, CertificateRole, Clock, ClockSource, Console, Log, Memory, RequestRate, Settings, Store, Sync, Token,
-        },
+        settings::{Auth, CertificateRole, Clock, ClockSource, Log, Memory, RequestRate, Settings, Store, Sync, Token},
     },
     parse::{
         located::{Located, value_or},
@@ -72,6 +71,8 @@ pub(in crate::config) fn settings(s: &Section<'_>) -> (Settings, SettingSpans) {
         }
     }
     let admin = s.table("admin", "[admin]").map(|table| listeners::admin(&table, &http, entries.tokens));
+    let console = s.table("console", "[console]");
+    let console = console.map(|table| console_section::console(&table, &http, &auth, entries.tokens));
     let settings = Settings {
         http,
         admin: admin.unwrap_or_default(),
@@ -79,7 +80,7 @@ pub(in crate::config) fn settings(s: &Section<'_>) -> (Settings, SettingSpans) {
         clock: s.table("clock", "[clock]").map(|table| clock(&table, has_redis)).unwrap_or_default(),
         store: s.table("store", "[store]").map(|table| store(&table, has_redis)).unwrap_or_default(),
         memory: s.table("memory", "[memory]").map(|table| memory(&table)).unwrap_or_default(),
-        console: s.table("console", "[console]").map(|table| console(&table)).unwrap_or_default(),
+        console: console.unwrap_or_default(),
         log: s.table("log", "[log]").map(|table| log(&table)).unwrap_or_default(),
         currencies: currencies.unwrap_or_default(),
         redis,
@@ -243,16 +244,6 @@ fn store(s: &Section<'_>, has_redis: bool) -> Store {
     };
     s.close();
     store
-}
-
-fn console(s: &Section<'_>) -> Console {
-    let default = Console::default();
-    let console = Console {
-        enabled: value_or(&s.flag("enabled"), default.enabled),
-        secure_cookie: value_or(&s.flag("secure_cookie"), default.secure_cookie),
-    };
-    s.close();
-    console
 }
 
 fn log(s: &Section<'_>) -> Log {

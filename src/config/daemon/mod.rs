@@ -1,5 +1,6 @@
 //! The settings of the daemon: `levelgate.toml`, its listeners, the files of its tokens and of TLS, and Redis.
 
+pub(crate) mod console_section;
 pub(crate) mod credentials;
 pub(crate) mod levelgate_toml;
 pub(crate) mod listeners;

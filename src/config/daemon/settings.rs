@@ -4,7 +4,7 @@ use crate::config::daemon::redis_settings::Redis;
 use crate::domain::vocabulary::{money::Currency, names::Name, time::Millis, words::words};
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
 };
 
@@ -70,6 +70,19 @@ words! {
         Text = "text",
         /// A JSON object a line.
         Json = "json",
+    }
+}
+words! {
+    /// A write of the console that can need a second person.
+    FourEyesWrite {
+        /// A change that lets a customer pay more: higher limits, or another level.
+        RaiseLimit = "raise_limit",
+        /// A change that ends a block.
+        Unblock = "unblock",
+        /// The erasure of a customer.
+        Erase = "erase",
+        /// A change of many customers.
+        Bulk = "bulk",
     }
 }
 /// The settings of the daemon. Paths are as written; relative paths start at the working directory.
@@ -168,18 +181,56 @@ pub struct Admin {
 }
 
 /// The pages for staff at `/console`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Console {
     /// Whether the main listener answers them.
     pub enabled: bool,
     /// Whether browsers send the cookie of a session over TLS only. With `[http] tls` they always do.
     pub secure_cookie: bool,
+    /// How a proxy names the people who act; `None`: they act under the names of their tokens.
+    pub people: Option<ConsolePeople>,
+    /// The writes that need a second person, each once.
+    pub four_eyes: Vec<FourEyesWrite>,
 }
 
 impl Default for Console {
     fn default() -> Self {
-        Self { enabled: true, secure_cookie: false }
+        Self { enabled: true, secure_cookie: false, people: None, four_eyes: Vec::new() }
     }
+}
+
+/// How a proxy names the people who act in the console.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsolePeople {
+    /// The name of the header that contains a person's name, in lower case.
+    pub user_header: String,
+    /// Who may send the header; at least one.
+    pub trusted_proxies: Vec<TrustedProxy>,
+    /// The people who may act, with the most that each may do; `None`: all, with the rights of the token.
+    pub users: Option<Vec<ConsoleUser>>,
+}
+
+/// Where a proxy connects from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrustedProxy {
+    /// The Unix socket.
+    Unix,
+    /// An address of this network: the first `bits` bits are those of `address`.
+    Network {
+        /// Its other bits are zero.
+        address: IpAddr,
+        /// 1 to 32, or to 128 for IPv6.
+        bits: u8,
+    },
+}
+
+/// A person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConsoleUser {
+    /// The name as the proxy sends it, in lower case.
+    pub name: Name,
+    /// The most that the person may do: `operator` or `viewer`.
+    pub role: Role,
 }
 
 /// The log. Without a value the command line and the environment decide.

@@ -206,6 +206,10 @@ huge_pages = true
 [console]
 enabled = true
 secure_cookie = false
+user_header = "x-user"
+trusted_proxies = ["10.0.0.0/8"]
+users = [{ name = "ann", role = "viewer" }]
+four_eyes = ["bulk"]
 [log]
 level = "info"
 format = "text"

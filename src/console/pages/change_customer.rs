@@ -9,6 +9,7 @@ use crate::{
         pages::{
             customer::{customer_of, title_of},
             customers::level_names,
+            four_eyes::writes_of_change,
         },
         parts::or_dash,
     },
@@ -215,6 +216,10 @@ pub(in crate::console) fn change(request: &PageRequest) -> Paged {
             (preview(merchant, &customer, &changes, &shown))
         };
         return Ok(page(request, merchant, &customer, body));
+    }
+    let mut writes = writes_of_change(merchant, &customer, &changes).into_iter();
+    if let Some(write) = writes.find(|write| request.requires_second_person(*write)) {
+        return Ok(Outcome::NeedsSecondPerson(write));
     }
     let operation = WriteOperation::Update { body };
     match commit(request, &CustomerWrite { merchant: merchant.id, customer: number.to_owned(), operation }) {

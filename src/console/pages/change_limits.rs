@@ -1,13 +1,17 @@
 //! Sets a customer's own limits or an operator's limits for the customer: a form, a preview, and the change.
 
 use crate::{
+    config::FourEyesWrite,
     console::{
         customer_write::{CustomerWrite, WriteOperation, commit},
         document::{list, spaced, text, words_at},
         layout::Content,
         links::query_text,
         page_request::{Outcome, PageRequest, Paged},
-        pages::customer::{customer_of, filter_list, title_of},
+        pages::{
+            customer::{customer_of, filter_list, title_of},
+            four_eyes::is_raise,
+        },
         parts::{badge, nothing, time},
     },
     domain::{
@@ -260,6 +264,9 @@ pub(in crate::console) fn change(request: &PageRequest) -> Paged {
             (preview(request, merchant, (&subject, removes_all), (&now, &then)))
         };
         return Ok(page(request, merchant, (&customer, &subject), body));
+    }
+    if is_raise(&now, &then) && request.requires_second_person(FourEyesWrite::RaiseLimit) {
+        return Ok(Outcome::NeedsSecondPerson(FourEyesWrite::RaiseLimit));
     }
     let (key, of_operator) = (subject.key, subject.of_operator);
     let operation = match removes_all {

@@ -7,6 +7,7 @@ pub(super) mod customers;
 pub(super) mod decide;
 mod denial;
 mod form_preview;
+mod four_eyes;
 pub(super) mod jobs;
 pub(super) mod levels;
 mod limits_chooser;

@@ -1,7 +1,7 @@
 //! Changes of levels: what the forms describe, the preview, the typed count, and who did it.
 
 use super::{
-    ORIGIN, Visit, console_with,
+    ORIGIN, Visit, console_of,
     control::{AFFECTED, RecordingControl},
 };
 use crate::{
@@ -16,7 +16,7 @@ const GOLD: &str = "/console/m/acme/levels/deposit/EUR/gold";
 
 /// Sends a form to a page as an operator; returns the status and the page.
 async fn send(control: &Arc<RecordingControl>, path: &str, form: &str) -> (u16, String) {
-    let console = console_with(Arc::clone(control) as _);
+    let console = console_of(Arc::clone(control) as _);
     let routes = routes(&console);
     let visit = Visit { console: &console, routes: &routes, token: Some("operator") };
     let response = visit.send(PageMethod::Post, path, Some(ORIGIN), form).await;
@@ -26,7 +26,7 @@ async fn send(control: &Arc<RecordingControl>, path: &str, form: &str) -> (u16, 
 }
 
 async fn shown(path: &str, token: &str) -> String {
-    let console = console_with(Arc::new(RecordingControl::default()));
+    let console = console_of(Arc::new(RecordingControl::default()));
     let routes = routes(&console);
     Visit { console: &console, routes: &routes, token: Some(token) }.page(path).await
 }

@@ -18,6 +18,7 @@ use crate::http::{
 use crate::service::{
     access::{
         access_tokens::{AccessToken, TokenError},
+        bearer::bearer_token,
         client_certificate::ClientCertificate,
         origin,
         peer::Peer,
@@ -26,7 +27,6 @@ use crate::service::{
 };
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -183,20 +183,4 @@ fn check_uri(state: &AppState, keys: QueryKeys, request: &mut Request) -> Result
         request.extensions_mut().insert(pairs);
     }
     Ok(())
-}
-
-fn bearer_token(headers: &HeaderMap) -> Result<&str, TokenError> {
-    let mut sent = headers.get_all(header::AUTHORIZATION).into_iter();
-    let value = sent.next().ok_or(TokenError::Missing)?;
-    if sent.next().is_some() { Err(TokenError::Malformed) } else { bearer_text(value.as_bytes()) }
-}
-
-/// The token of the value of `Authorization` (RFC 6750, section 2.1); the scheme is written in any case (RFC 9110, section
-/// 11.1).
-pub(crate) fn bearer_text(value: &[u8]) -> Result<&str, TokenError> {
-    let is_visible = value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
-    let text = std::str::from_utf8(value).ok().filter(|_| is_visible).ok_or(TokenError::Malformed)?;
-    let (scheme, token) = text.trim().split_once(' ').ok_or(TokenError::Malformed)?;
-    let token = token.trim();
-    if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() { Err(TokenError::Malformed) } else { Ok(token) }
 }

@@ -35,7 +35,7 @@ use crate::{
         },
         server::{
             admission::permit,
-            authorization::{bearer_text, report_unlisted},
+            authorization::report_unlisted,
             capacity::UNCOUNTED_BYTES_MAX,
             connection::Connection,
             request_id::{REQUEST_ID, RequestId},
@@ -47,6 +47,7 @@ use crate::{
     service::{
         access::{
             access_tokens::AccessToken,
+            bearer::bearer_text,
             origin::is_loopback,
             peer::{Client, Peer},
         },

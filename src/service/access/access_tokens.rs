@@ -1,6 +1,7 @@
 //! Access tokens and certificates of clients: what each may do, and the table of all. A reload replaces the table while
 //! requests are in progress.
 
+use crate::service::access::author_text::token_names;
 use crate::service::access::client_certificate::{ClientCertificate, common_name_digest};
 use crate::service::access::rate_limit::RateLimit;
 use crate::service::error::ServiceError;
@@ -187,6 +188,17 @@ struct TokenTable {
     is_open: bool,
 }
 
+impl TokenTable {
+    /// The tokens of an author: one token, or those of people; `None` for each that is not configured.
+    fn of_author(&self, author: Name) -> Vec<Option<&Arc<AccessToken>>> {
+        let of_name = |name: &str| self.tokens.iter().find(|token| token.name.as_str() == name);
+        match of_name(author.as_str()) {
+            Some(token) => vec![Some(token)],
+            None => token_names(author.as_str()).map(of_name).collect(),
+        }
+    }
+}
+
 /// All tokens and certificates. Without any, every caller may do everything, and the daemon listens on loopback only.
 ///
 /// A daemon that had a token never becomes open again while it runs: without its last token it refuses every request.
@@ -271,18 +283,19 @@ impl AccessTokens {
         }
     }
 
-    /// Whether a token of this name is configured, and reaches a merchant; `None`: no token has the name.
-    pub(crate) fn name_reaches(&self, name: Name, merchant: Name) -> Option<bool> {
+    /// Whether the tokens of an author are configured and reach a merchant.
+    fn reaches_with(&self, author: Name, merchant: Name) -> bool {
         let table = self.0.load();
-        let token = table.tokens.iter().find(|token| token.name == name)?;
-        Some(token.reaches(merchant.as_str()).is_ok())
+        let reaches = |token: &Arc<AccessToken>| token.reaches(merchant.as_str()).is_ok();
+        table.of_author(author).into_iter().all(|token| token.is_some_and(reaches))
     }
 
-    /// Whether a caller is shown the name of a token. A caller for some merchants is not shown who acts for all merchants.
-    pub(crate) fn shows_name(&self, caller: Option<&AccessToken>, name: Name) -> bool {
+    /// Whether a caller is shown the name of an author: a token, or people with their tokens. A caller for some merchants is
+    /// not shown who acts for all merchants.
+    pub(crate) fn shows_name(&self, caller: Option<&AccessToken>, author: Name) -> bool {
         let is_limited = caller.is_some_and(|caller| caller.merchants.is_some());
-        let is_of_all = |token: &Arc<AccessToken>| token.name == name && token.merchants.is_none();
-        !is_limited || !self.0.load().tokens.iter().any(is_of_all)
+        let table = self.0.load();
+        !is_limited || !table.of_author(author).into_iter().flatten().any(|token| token.merchants.is_none())
     }
 
     /// Whether a caller is shown the name of a token in a history of a merchant. A signal reaches customers of several
@@ -293,7 +306,7 @@ impl AccessTokens {
         merchant: Name,
         (author, is_signal): (Name, bool),
     ) -> bool {
-        let acts_here = || self.is_open() || self.name_reaches(author, merchant) == Some(true);
+        let acts_here = || self.is_open() || self.reaches_with(author, merchant);
         self.shows_name(caller, author) && (!is_signal || acts_here())
     }
 }
@@ -336,7 +349,17 @@ mod tests {
         let access = AccessTokens::new(&[some, other, credential("all", "all", None)], &Auth::default());
         let caller = |text| access.of_text(text, Millis(0)).unwrap();
         let shows = |caller: Option<&AccessToken>, name| access.shows_name(caller, Name::parse(name).unwrap());
-        for (name, by_some) in [("some", true), ("other", true), ("all", false), ("removed", true)] {
+        for (name, by_some) in [
+            ("some", true),
+            ("other", true),
+            ("all", false),
+            ("removed", true),
+            ("ann (some)", true),
+            ("ann (all)", false),
+            ("ann (some), ben (all)", false),
+            ("some, all", false),
+            ("ann (removed)", true),
+        ] {
             assert_eq!(shows(Some(&caller("some")), name), by_some, "{name}");
             assert!(shows(Some(&caller("all")), name) && shows(None, name), "{name}");
         }

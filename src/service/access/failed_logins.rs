@@ -124,6 +124,10 @@ fn words(reason: &str) -> &str {
         "certificate_expired" => "it sent no token, and its certificate has expired since the handshake",
         "host" => "its Host is no name of this machine",
         "origin" => "a browser sent it from a page of another site",
+        "user_untrusted" => "it names a person in [console] user_header, and its address is none of trusted_proxies",
+        "user_missing" => "it names no person in [console] user_header, or its address is none of trusted_proxies",
+        "user_invalid" => "its [console] user_header was sent twice, or is no name of a person",
+        "user_unknown" => "its [console] user_header names a person who is not among users",
         other => other,
     }
 }

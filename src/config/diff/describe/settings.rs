@@ -3,7 +3,7 @@
 use crate::config::{
     daemon::{
         redis_settings::{Redis, RedisTimeouts},
-        settings::{Admin, Clock, Console, Http, Log, Memory, Settings, Store, Tls},
+        settings::{Admin, Clock, Console, ConsolePeople, ConsoleUser, Http, Log, Memory, Settings, Store, Tls},
     },
     diff::item::{Field, Item, ItemRole},
 };
@@ -23,9 +23,7 @@ pub(in crate::config::diff) fn restart_settings(settings: &Settings) -> Item {
     fields.extend(clock_fields(clock));
     fields.extend(store_fields(store));
     fields.extend(memory_fields(memory));
-    let Console { enabled, secure_cookie } = console;
-    fields.push(Field::new("[console] enabled", enabled));
-    fields.push(Field::new("[console] secure_cookie", secure_cookie));
+    fields.extend(console_fields(console));
     let Log { level: _, format } = log;
     fields.push(Field::optional("[log] format", format.map(|format| format.word().to_owned())));
     fields.extend(redis_fields(redis.as_ref()));
@@ -66,6 +64,25 @@ fn http_fields(http: &Http) -> Vec<Field> {
         Field::new("[http] max_inflight_bytes", max_inflight_bytes),
         Field::new("[http] max_batches", max_batches),
     ]
+}
+
+fn console_fields(console: &Console) -> Vec<Field> {
+    let Console { enabled, secure_cookie, people, four_eyes } = console;
+    let mut fields =
+        vec![Field::new("[console] enabled", enabled), Field::new("[console] secure_cookie", secure_cookie)];
+    let (header, proxies, users) = people.as_ref().map_or_else(Default::default, |people| {
+        let ConsolePeople { user_header, trusted_proxies, users } = people;
+        let proxies: Vec<String> = trusted_proxies.iter().map(ToString::to_string).collect();
+        let user = |user: &ConsoleUser| format!("{} ({})", user.name, user.role.word());
+        let users = users.as_ref().map(|users| users.iter().map(user).collect::<Vec<_>>().join(", "));
+        (Some(user_header.clone()), Some(proxies.join(", ")), users)
+    });
+    fields.push(Field::optional("[console] user_header", header));
+    fields.push(Field::optional("[console] trusted_proxies", proxies));
+    fields.push(Field::optional("[console] users", users));
+    let writes: Vec<&str> = four_eyes.iter().map(|write| write.word()).collect();
+    fields.push(Field::optional("[console] four_eyes", (!writes.is_empty()).then(|| writes.join(", "))));
+    fields
 }
 
 fn clock_fields(clock: &Clock) -> Vec<Field> {

@@ -33,6 +33,7 @@ fn other_values(value: &str) -> impl Iterator<Item = &'static str> {
         "[\"payment\"]",
         "[\"withdrawal\"]",
         "[\"cash\"]",
+        "[\"10.1.2.3\"]",
     ];
     const DATES: &[&str] = &["2021-02-03", "2101-01-01T00:00:00Z"];
     const TEXTS: &[&str] = &[
