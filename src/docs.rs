@@ -70,6 +70,25 @@ guides! {
         "operators and maintainers: costs, sizing, benches, limits"
 }
 
+/// A picture of a guide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Picture {
+    /// The name of its file, also in addresses.
+    pub name: &'static str,
+    /// The file.
+    pub png: &'static [u8],
+}
+
+macro_rules! pictures {
+    ($($name:literal)+) => {
+        /// All pictures of the guides. A test of the console writes them.
+        pub const PICTURES: &[Picture] =
+            &[$(Picture { name: $name, png: include_bytes!(concat!("docs/pictures/", $name)) },)+];
+    };
+}
+
+pictures! { "console-search.png" "console-denial.png" "console-question.png" }
+
 /// The guide on a topic.
 #[must_use]
 pub fn guide(name: &str) -> Option<&'static Guide> {

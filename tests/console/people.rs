@@ -62,7 +62,8 @@ fn a_second_person_confirms_and_a_restart_drops_what_waits() {
         post(daemon, &path, Some(&petra), &[("step", "confirm"), ("seen", seen.unwrap_or("none"))])
     };
     let id = pending_change(&daemon);
-    daemon.restart();
+    daemon.kill_and_start();
+    fill(&daemon);
     assert_eq!(confirm(&daemon, &id).status, 404, "it waited in memory");
     let id = pending_change(&daemon);
     assert_eq!(level(&daemon), "gold");

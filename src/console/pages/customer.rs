@@ -17,7 +17,7 @@ use crate::{
         page_request::{Outcome, PageRequest, Paged},
         pages::{
             customers::full_name, decide::customer_key, limits_chooser::chooser, order_table::order_table,
-            usage_bars::limit_table,
+            recent_denials::recent_denials, usage_bars::limit_table,
         },
         parts::{badge, facts, nothing, or_dash, pager, time},
     },
@@ -149,6 +149,7 @@ pub(in crate::console) fn overview(request: &PageRequest) -> Paged {
     let ask = query_text([(key, text(&customer, &format!("/{key}")))]);
     let ask = format!("{}{ask}", request.links.to(&["m", id, "decide"]));
     let body = html! {
+        (recent_denials(request, merchant)?)
         p class="actions" {
             @if request.may_write() {
                 @for (n, (word, name)) in ACTIONS.iter().enumerate() {

@@ -15,5 +15,6 @@ pub(super) mod merchant;
 pub(super) mod merchants;
 pub(super) mod operator;
 mod order_table;
+mod recent_denials;
 pub(super) mod transactions;
 mod usage_bars;

@@ -1,9 +1,9 @@
 //! The guides as pages: `GET /docs` lists them, `GET /docs/NAME` shows one.
 //!
 //! The text is public, so no token is needed. A page has no script, no inline style, and nothing from another site; its
-//! Content-Security-Policy allows the one stylesheet. Each page is rendered once, at its first request.
+//! Content-Security-Policy allows the one stylesheet and the pictures of the guides. Each page is rendered once, at its first request.
 
-use crate::docs::{GUIDES, Guide};
+use crate::docs::{GUIDES, Guide, PICTURES};
 use crate::http::dto::problem::Problem;
 use axum::{
     extract::Path,
@@ -19,7 +19,7 @@ const ROOT: &str = "/docs";
 const HEADERS: [(HeaderName, &str); 4] = [
     (
         header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
@@ -43,6 +43,7 @@ pre code { padding: 0 }
 table { display: block; overflow-x: auto; border-collapse: collapse; margin: 1em 0 }
 th, td { border: 1px solid var(--line); padding: .35rem .6rem; text-align: left; vertical-align: top }
 th { background: var(--soft) }
+img { max-width: 100%; height: auto; border: 1px solid var(--line); border-radius: .25rem }
 nav { border-bottom: 1px solid var(--line); padding-bottom: .5rem }
 ";
 
@@ -64,7 +65,11 @@ pub(crate) async fn style() -> Response {
     (HEADERS, [(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE).into_response()
 }
 
+/// Shows a guide, or a picture of one.
 pub(crate) async fn show(Path(name): Path<String>) -> Result<Response, Problem> {
+    if let Some(picture) = PICTURES.iter().find(|picture| picture.name == name) {
+        return Ok((HEADERS, [(header::CONTENT_TYPE, "image/png")], picture.png).into_response());
+    }
     let page = PAGES.get(name.as_str()).ok_or_else(Problem::no_such_path)?;
     Ok(html_page(page.as_str()))
 }
@@ -114,6 +119,11 @@ fn body(markdown: &str) -> String {
             let dest_url = served(&dest_url);
             is_dropped = dest_url.is_none();
             dest_url.map(|dest_url| Event::Start(Tag::Link { link_type, dest_url: dest_url.into(), title, id }))
+        }
+        Event::Start(Tag::Image { link_type, dest_url, title, id }) => {
+            let name = dest_url.strip_prefix("pictures/").unwrap_or(&dest_url);
+            let dest_url = format!("{ROOT}/{name}").into();
+            Some(Event::Start(Tag::Image { link_type, dest_url, title, id }))
         }
         Event::End(TagEnd::Link) if std::mem::take(&mut is_dropped) => None,
         Event::Html(text) | Event::InlineHtml(text) => Some(Event::Text(text)),
@@ -187,6 +197,10 @@ mod tests {
                     anchor.is_none_or(|anchor| target.is_some_and(|target| values(target, "id").contains(&anchor)));
                 let is_page = target.is_some() || matches!(path, "/docs" | "/docs/style.css");
                 assert!(is_page && is_there, "{}: {link}", guide.name);
+            }
+            for picture in values(page, "src") {
+                let name = picture.strip_prefix("/docs/").unwrap_or_default();
+                assert!(PICTURES.iter().any(|known| known.name == name), "{}: {picture}", guide.name);
             }
         }
     }

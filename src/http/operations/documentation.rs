@@ -91,11 +91,11 @@ pub(super) static DOCUMENTATION: [Operation; 6] = [
         merchants: MerchantScope::OfToken,
         query: QueryKeys::None,
         body: RequestBody::None,
-        answers: &[text("text/html")],
+        answers: &[text("text/html"), text("image/png")],
         problems: &[],
         availability: Availability::Main,
         handler: |method| on(method, docs::show),
         id: "show_guide",
-        summary: "Shows a guide.",
+        summary: "Shows a guide, or a picture of one.",
     },
 ];
