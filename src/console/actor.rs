@@ -1,4 +1,4 @@
-//! Who acts: the person behind a request, and the token whose rights the person has.
+//! Who acts: the person who sends a request, and the token whose rights the person has.
 
 use crate::{
     console::{respond::PART_HEADER, session_cookie::session_id, state::Console},

@@ -89,7 +89,7 @@ pub(super) struct PageRequest {
     pub(super) form: Vec<(String, String)>,
     /// The newest record that the page shows.
     pub(super) depends_on: Cell<Lsn>,
-    /// Whether the write was asked for by one person, and this is the other one, who looks at it or confirms it.
+    /// Whether this is the second person, who looks at the write of another person or confirms it.
     pub(super) has_second_person: bool,
 }
 

@@ -44,13 +44,13 @@ pub(super) struct PendingChange {
     pub(super) id: String,
     pub(super) write: FourEyesWrite,
     pub(super) request: KeptRequest,
-    /// Who asked for it, as people are told apart.
+    /// The first person, by the name that tells people apart.
     pub(super) person: String,
-    /// Who asked for it, as histories name them.
+    /// The first person, as histories name people.
     pub(super) author: String,
     /// The rights of that person.
     pub(super) token: Option<Arc<AccessToken>>,
-    /// When it was asked for.
+    /// The time of the first person's request.
     pub(super) at: Millis,
     /// The same by the clock that never goes back.
     begun_ms: i64,

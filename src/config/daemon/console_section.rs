@@ -140,7 +140,7 @@ fn users(s: &Section<'_>) -> Vec<ConsoleUser> {
     users
 }
 
-/// Reports why people cannot be told apart by the tokens: there are none, or their names do not fit next to those of people.
+/// Reports that there are no tokens, or that their names do not fit next to those of people in a history.
 fn check_tokens(key: &str, place: &Span, auth: &Auth, token_count: usize, report: &FileReport) {
     if token_count == 0 {
         let message = format!("`{key}` needs tokens: without them everyone on this machine may do everything");

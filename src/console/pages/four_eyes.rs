@@ -78,7 +78,7 @@ fn is_within(now: &Value, then: &Value) -> bool {
 }
 
 /// Whether a number is at most another one. Numbers that are too large to be compared are not.
-fn is_at_most(one: Decimal, other: Decimal) -> bool {
+pub(super) fn is_at_most(one: Decimal, other: Decimal) -> bool {
     let scale = one.scale.max(other.scale);
     let scaled = |number: Decimal| {
         let factor = 10_u128.checked_pow(u32::from(scale - number.scale))?;

@@ -5,10 +5,13 @@ use crate::{
         document::{list, text},
         links::query_text,
         page_request::PageRequest,
-        pages::{decide::customer_key, denial::reasons},
+        pages::{decide::customer_key, denial::reasons, four_eyes::is_at_most},
         parts::{amount, time},
     },
-    domain::{rules::merchant::Merchant, vocabulary::time::Millis},
+    domain::{
+        rules::merchant::Merchant,
+        vocabulary::{money::Decimal, time::Millis},
+    },
     service::{
         error::ServiceError,
         payments::{PaymentOperation, block_origins::PaymentDocument, transactions::transaction_filter},
@@ -46,8 +49,9 @@ pub(super) fn recent_denials(request: &PageRequest, merchant: &Merchant) -> Resu
     let link = |number: &str| request.links.to(&["m", id, "transactions", number]);
     let (asked, query) = question(&last, merchant);
     // A payment that cannot be asked again, such as one of a project that is gone, has no second answer.
-    let answered = payments.call(PaymentOperation::Check, id, None, asked.to_string().as_bytes());
-    let passes = request.read(answered).ok();
+    let ask =
+        |body: &Value| request.read(payments.call(PaymentOperation::Check, id, None, body.to_string().as_bytes()));
+    let passes = ask(&asked).ok().map(|answer| what_passes(&answer, &asked, &ask));
     Ok(html! {
         section class="notice bad" aria-labelledby="denied" {
             h2 id="denied" { "The last payment was denied" }
@@ -56,7 +60,7 @@ pub(super) fn recent_denials(request: &PageRequest, merchant: &Merchant) -> Resu
                 (at("/direction")) ", " a href=(link(number)) { (number) }
             }
             (reasons(&last, &merchant.calendar))
-            @if let Some(answer) = &passes { (what_passes(answer)) }
+            @if let Some(passes) = &passes { p class="passes" { (passes) } }
             p class="actions" {
                 a class="button plain" href={ (request.links.to(&["m", id, "decide"])) (query) } { "Every limit and gate" }
             }
@@ -88,20 +92,49 @@ fn question(transaction: &Value, merchant: &Merchant) -> (Value, String) {
     (body, query_text(members))
 }
 
-/// What passes now, in a sentence.
-fn what_passes(answer: &Value) -> Markup {
+/// What passes now, in a sentence. The service decides on the most that the limits leave too: it may deny that for another
+/// reason.
+fn what_passes(answer: &Value, asked: &Value, ask: &dyn Fn(&Value) -> Result<Value, ServiceError>) -> Markup {
     let at = |path: &'static str| text(answer, path);
-    let currency = at("/remaining/currency");
+    if at("/decision") == "allow" {
+        return html! { "The same payment would pass now." };
+    }
+    let most = lesser(at("/remaining/amount"), at("/amount_range/max"));
+    let mut again = asked.clone();
+    again["amount"] = json!(most);
+    let passes = !most.is_empty() && ask(&again).is_ok_and(|answer| text(&answer, "/decision") == "allow");
     html! {
-        p class="passes" {
-            @if at("/decision") == "allow" { "The same payment would pass now." } @else {
-                @match at("/amount_range/max") {
-                    "" => "No amount would pass now.",
-                    most => {
-                        "Now would pass: " strong { (amount(at("/amount_range/min"), currency)) " to " (amount(most, currency)) }
-                    },
-                }
-            }
+        @if passes { "Now would pass: up to " strong { (amount(most, at("/remaining/currency"))) } "." } @else {
+            "No other amount would pass now."
+        }
+    }
+}
+
+/// The lesser of two amounts of one currency. An empty text is no bound.
+fn lesser<'t>(one: &'t str, other: &'t str) -> &'t str {
+    match (Decimal::parse(one), Decimal::parse(other)) {
+        (Ok(first), Ok(second)) if is_at_most(first, second) => one,
+        (Ok(_), Err(_)) => one,
+        (_, Ok(_)) => other,
+        (Err(_), Err(_)) => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lesser_amount_is_the_bound() {
+        for (one, other, want) in [
+            ("374.50", "1000.00", "374.50"),
+            ("1000.00", "374.50", "374.50"),
+            ("10", "9.99", "9.99"),
+            ("5.00", "", "5.00"),
+            ("", "5.00", "5.00"),
+            ("", "", ""),
+        ] {
+            assert_eq!(lesser(one, other), want, "{one} {other}");
         }
     }
 }
