@@ -18,6 +18,8 @@ use hyper_util::service::TowerToHyperService;
 use std::sync::Arc;
 
 const CUSTOMERS: &str = "/console/m/acme/customers";
+/// A table whose third line is bad.
+const TABLE: &str = "merchant_customer_identifier,first_name,country\r\neve,Eve,CY\r\nfay,Fay,Utopia\r\n";
 const ALICE: &str = "/console/m/acme/customers/1000001";
 
 /// What a form answers.
@@ -202,7 +204,6 @@ async fn a_customer_is_created_and_a_fault_is_shown_at_its_field() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_is_tried_imported_in_part_or_refused_with_its_bad_rows() {
     let staff = Staff::new();
-    const TABLE: &str = "merchant_customer_identifier,first_name,country\r\neve,Eve,CY\r\nfay,Fay,Utopia\r\n";
     let trial = staff.upload("operator", &[("mode", "trial"), ("text", ""), ("file", TABLE)]).await;
     let page = staff.follow(&trial).await;
     for part in ["nothing was changed", "Bad rows", ">3<", "country", "Download the bad rows"] {

@@ -142,7 +142,8 @@ impl Ledger {
                 self.index_holder(&stored.id, customer.number());
             }
         }
-        events.extend(self.blocked_instrument_event(customer, events, at));
+        let blocked = self.blocked_instrument_event(customer, events, at);
+        events.extend(blocked);
     }
 
     /// The event of a customer who gets a blocked instrument by events. Nothing changes.
@@ -152,11 +153,9 @@ impl Ledger {
         events: &[CustomerEvent],
         at: Millis,
     ) -> Option<CustomerEvent> {
-        let brings_blocked = |event: &CustomerEvent| match event {
-            CustomerEvent::CustomerChanged(CustomerChange::Instrument(stored)) => {
-                !customer.has_instrument(&stored.id) && self.is_instrument_blocked(&stored.id, customer.merchant)
-            }
-            _ => false,
+        let brings_blocked = |event: &CustomerEvent| {
+            matches!(event, CustomerEvent::CustomerChanged(CustomerChange::Instrument(stored))
+                if !customer.has_instrument(&stored.id) && self.is_instrument_blocked(&stored.id, customer.merchant))
         };
         let is_blocked = events.iter().any(brings_blocked);
         is_blocked.then_some(CustomerEvent::SignalReceived {

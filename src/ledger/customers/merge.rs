@@ -66,7 +66,8 @@ impl Ledger {
     ) -> Result<T, Refusal> {
         let mut apply = |members: Vec<&mut Customer>, mut events: Vec<CustomerEvent>, now| {
             members.first().map(|head| {
-                events.extend(self.blocked_instrument_event(head, &events, now));
+                let blocked = self.blocked_instrument_event(head, &events, now);
+                events.extend(blocked);
                 let mut target = Customer::clone(head);
                 let recorded = RecordPosition { number: target.applied, offset: LogOffset(0), key: 0 };
                 events.iter().for_each(|event| target.apply(recorded, event));
