@@ -11,6 +11,7 @@ use crate::{
         time::{DAY_MS, Millis},
         words::Word,
     },
+    ledger::BYTES_PER_TRANSACTION,
     service::backtest::{
         change_list::ChangeList,
         render::{ReportFormat, write_report},
@@ -38,7 +39,7 @@ pub(super) struct Options {
     /// Count only decisions before this time; a day is included
     #[arg(long, value_name = "TIME", value_parser = parse_to)]
     to: Option<Millis>,
-    /// The rates: as the API set them at the time, or those of the configuration throughout
+    /// The rates: those in force at the time, or those of the configuration throughout
     #[arg(long, value_name = "WHICH", default_value = "recorded", value_parser = ["recorded", "new"])]
     rates: String,
     /// The format of the report
@@ -48,6 +49,9 @@ pub(super) struct Options {
     #[arg(long, value_name = "FILE")]
     list: Option<PathBuf>,
 }
+
+/// The records between two updates of the words of the bar.
+const MESSAGE_RECORDS: u64 = 256;
 
 fn parse_day(text: &str) -> Option<Millis> {
     (text.len() == 10).then(|| Millis::parse(&format!("{text}T00:00:00Z")))?
@@ -84,15 +88,21 @@ fn backtest(options: &Options, list: Option<&mut dyn Write>) -> anyhow::Result<b
     let currencies = files.rules.currencies.clone();
     let mut list = list.map(ChangeList::new).transpose()?;
     let records = history.last().0.saturating_sub(history.first().0).saturating_add(1);
-    let bar = progress::bar(records, "{bar:40} {pos}/{len} records replayed, {eta} left")?;
+    let bar = progress::bar(records, "{bar:40} {pos}/{len} records replayed, {msg}, {eta} left")?;
     let replay_options = ReplayOptions {
         from: options.from,
         to: options.to,
         rates: RatesChoice::parse(&options.rates).unwrap_or(RatesChoice::Recorded),
     };
     let first = history.first().0;
-    let report = replay(&history, shadow, files, &replay_options, list.as_mut(), &mut |record| {
-        bar.set_position(record.saturating_sub(first).saturating_add(1));
+    let report = replay(&history, shadow, files, &replay_options, list.as_mut(), &mut |progress| {
+        let replayed = progress.record.saturating_sub(first).saturating_add(1);
+        bar.set_position(replayed);
+        if bar.is_hidden() || !replayed.is_multiple_of(MESSAGE_RECORDS) {
+            return;
+        }
+        let bytes = progress.transactions.saturating_mul(BYTES_PER_TRANSACTION);
+        bar.set_message(format!("{} transactions in {} MB", progress.transactions, bytes.div_ceil(1_000_000)));
     });
     bar.finish_and_clear();
     let report = report?;

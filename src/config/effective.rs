@@ -2,6 +2,7 @@
 
 use crate::config::{
     body::{self, InvalidBody, LevelBody},
+    document,
     load::Loaded,
     report::problem::{ProblemText, Severity},
     version,
@@ -9,7 +10,7 @@ use crate::config::{
 use crate::domain::{
     events::{
         global_event::GlobalEvent,
-        overrides::{LevelOverride, LevelState, Overrides, RatesOverride},
+        overrides::{LevelOverride, LevelState, Overrides, RatesFile, RatesOverride},
     },
     rules::{
         configuration::Rules,
@@ -30,7 +31,32 @@ use std::{
 };
 
 impl Loaded {
-    /// The events to record when these files take effect: one for each level whose entry differs from the entry that was
+    /// The events to record when these files take effect: those of [`Loaded::changed_entries`], the rate table if it
+    /// differs from the one that was applied last, and each merchant that is new or became a test merchant or a real one.
+    #[must_use]
+    pub fn changed_files(&self, overrides: &Overrides, at: Millis) -> Vec<GlobalEvent> {
+        let mut events = self.changed_entries(overrides, at);
+        let body = rates_file_body(&self.rules.rates);
+        let is_applied = match overrides.rates_file() {
+            Some(applied) => applied.body == body,
+            // Nothing is recorded of files that never had a table.
+            None => body.is_none(),
+        };
+        if !is_applied {
+            events.push(GlobalEvent::RatesFileApplied { body, at });
+        }
+        let mut merchants: Vec<(Name, bool)> =
+            self.rules.merchants.values().map(|merchant| (merchant.id, merchant.sandbox)).collect();
+        merchants.retain(|(id, is_sandbox)| {
+            overrides.merchant_file(*id).is_none_or(|applied| applied.is_sandbox != *is_sandbox)
+        });
+        merchants.sort_unstable_by_key(|(id, _)| id.as_str());
+        let event = |(merchant, is_sandbox)| GlobalEvent::MerchantFileApplied { merchant, is_sandbox, at };
+        events.extend(merchants.into_iter().map(event));
+        events
+    }
+
+    /// The events of levels to record when these files take effect: one for each level whose entry differs from the entry that was
     /// applied last. The overrides of a merchant that the files do not define are kept until the files define it again.
     #[must_use]
     pub fn changed_entries(&self, overrides: &Overrides, at: Millis) -> Vec<GlobalEvent> {
@@ -197,6 +223,24 @@ impl Combined<'_> {
         let texts = invalid.problems.iter().map(|problem| format!("{name}: {problem}; {help}"));
         let problem = |text| ProblemText { merchant, severity: Severity::Error, text, folder: String::new() };
         self.problems.extend(texts.map(problem));
+    }
+}
+
+/// The table of `rates.toml` as a record contains it; `None`: there is no table.
+fn rates_file_body(rates: &Rates) -> Option<Box<str>> {
+    let is_table =
+        rates.base.is_some() || rates.as_of.is_some() || rates.max_age_ms.is_some() || !rates.rates.is_empty();
+    is_table.then(|| serde_json::json!(document::rates(rates)).to_string().into())
+}
+
+/// The rate table of the files that a record contains.
+///
+/// # Errors
+/// The table does not fit the currencies, in words.
+pub fn recorded_rates_file(file: &RatesFile, currencies: &Currencies) -> Result<Rates, InvalidBody> {
+    match &file.body {
+        Some(body) => Ok(body::recorded_rates(body.as_bytes(), currencies)?.rates),
+        None => Ok(Rates::default()),
     }
 }
 

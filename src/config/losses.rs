@@ -11,6 +11,7 @@ use crate::config::{
     report::problem::{Problem, Severity},
 };
 use crate::domain::{
+    events::overrides::Overrides,
     rules::{
         configuration::Rules,
         filter::{Filter, FilterMode, FilterScope},
@@ -103,6 +104,14 @@ impl PriorConfiguration {
     pub fn add_sandboxes_of(&mut self, earlier: &Self) {
         for (id, merchant) in &mut self.merchants {
             merchant.sandbox = merchant.sandbox.or_else(|| earlier.merchants.get(id)?.sandbox);
+        }
+    }
+
+    /// Adds whether merchants were test merchants, as the journal contains it: a folder that was restored from Redis has no
+    /// other memory of it.
+    pub fn add_recorded_sandboxes(&mut self, overrides: &Overrides) {
+        for (id, merchant) in &mut self.merchants {
+            merchant.sandbox = merchant.sandbox.or_else(|| Some(overrides.merchant_file(*id)?.is_sandbox));
         }
     }
 

@@ -33,7 +33,7 @@ pub use crate::config::daemon::settings::{
 pub use crate::config::daemon::tls_files::TlsFiles;
 pub use crate::config::daemon_file::DaemonFile;
 pub use crate::config::diff::{changed_restart_settings, start_settings};
-pub use crate::config::effective::superseded_overrides;
+pub use crate::config::effective::{recorded_rates_file, superseded_overrides};
 pub use crate::config::load::{Loaded, load, load_with_tokens, statements::Statements};
 pub use crate::config::losses::{
     Occasion, PriorConfiguration, PriorMerchant, RecordedState, configured_minor_units, loss_of_merchants, losses,

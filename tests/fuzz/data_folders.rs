@@ -9,6 +9,7 @@ use levelgate::{
             clock_skew::ClockSkew,
             payment::{Payment, PaymentPurpose, PaymentRequest},
         },
+        rules::configuration::Rules,
         vocabulary::time::Millis,
     },
     ledger::LedgerLimits,
@@ -21,7 +22,7 @@ use levelgate::{
 use std::{borrow::Cow, ops::ControlFlow, sync::Arc, time::Duration};
 use support::fixtures::{RATES, gold};
 
-const START: i64 = 1_790_000_000_000;
+pub const START: i64 = 1_790_000_000_000;
 
 /// A data folder.
 struct Sample {
@@ -31,7 +32,7 @@ struct Sample {
     bodies: Vec<Vec<u8>>,
 }
 
-fn options() -> Options {
+pub fn options() -> Options {
     Options {
         sync: Sync::Always,
         sync_interval: Duration::from_millis(100),
@@ -40,17 +41,23 @@ fn options() -> Options {
     }
 }
 
-const LIMITS: LedgerLimits =
+pub const LIMITS: LedgerLimits =
     LedgerLimits { transactions_max: u64::MAX, skew: ClockSkew { past_ms: 300_000, future_ms: 5_000 } };
 
-/// A folder with payments before and after a snapshot.
-fn sample() -> Sample {
+/// A merchant with one level.
+pub fn rules_of_gold() -> Rules {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("merchants")).unwrap();
     std::fs::write(folder.path().join("rates.toml"), RATES).unwrap();
     std::fs::write(folder.path().join("merchants/acme.toml"), gold("window = \"daily\"; amount_limit = \"50.00\""))
         .unwrap();
-    let rules = config::load(folder.path()).unwrap().rules;
+    config::load(folder.path()).unwrap().rules
+}
+
+/// A folder with payments before and after a snapshot.
+fn sample() -> Sample {
+    let rules = rules_of_gold();
+    let folder = tempfile::tempdir().unwrap();
     let store = Memory::new();
     let opened: Arc<dyn Store> = Arc::new(store.clone());
     let (ledger, files) = recover(opened, &folder.path().join("index.redb"), options(), LIMITS).unwrap();

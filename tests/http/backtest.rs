@@ -15,7 +15,7 @@ const CUSTOMERS: &str = "/v1/merchants/acme/customers";
 
 /// Replays the history in `data` of the daemon's folder under a configuration folder.
 #[track_caller]
-fn backtest(folder: &ConfigFolder, config: &str, more: &[&str]) -> Value {
+pub(crate) fn backtest(folder: &ConfigFolder, config: &str, more: &[&str]) -> Value {
     let ended = run(folder, &[&["backtest", "--config", config, "--data", "data", "--format", "json"], more].concat());
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let json = ended.text.find('{').expect("a document");
@@ -23,7 +23,7 @@ fn backtest(folder: &ConfigFolder, config: &str, more: &[&str]) -> Value {
 }
 
 #[track_caller]
-fn assert_no_difference(report: &Value, judged_min: u64) {
+pub(crate) fn assert_no_difference(report: &Value, judged_min: u64) {
     assert_eq!(report["differences"], 0, "{report:#}");
     assert_eq!(report["not_judged_decisions"], 0, "{report:#}");
     assert!(report["judged"].as_u64().expect("a count") >= judged_min, "{report:#}");
@@ -90,6 +90,13 @@ fn random_call(daemon: &Daemon, random: &mut Random, n: i64, now: i64) {
     }
 }
 
+/// `rates.toml` with another rate of the dollar.
+pub(crate) fn rates_file(as_of: &str, usd: &str) -> String {
+    format!(
+        "base = \"EUR\"\nas_of = {as_of}\n[rates]\nUSD = \"{usd}\"\nJPY = \"160\"\nGBP = \"1.5\"\nCAD = \"1.5\"\nCHF = \"1.5\"\n"
+    )
+}
+
 /// What staff and operators do at some points of the history.
 fn change(daemon: &Daemon, n: i64, ids: &BTreeMap<String, String>) {
     let of = |name: &str, below: &str| format!("{CUSTOMERS}/{}{below}", ids[name]);
@@ -103,6 +110,7 @@ fn change(daemon: &Daemon, n: i64, ids: &BTreeMap<String, String>) {
             daemon.folder.write("merchants/acme.toml", &acme(CRM, &more));
             let beta = acme(CRM, &[]).replacen("\"acme\"", "\"beta\"", 1);
             daemon.folder.write("merchants/beta.toml", &beta);
+            daemon.folder.write("rates.toml", &rates_file("2026-11-21T12:00:00Z", "0.7"));
             daemon.post_nothing("/v1/reload").ok();
         }
         80 => call("PUT", "/v1/rates", &rates(22, "0.9")),
@@ -157,6 +165,8 @@ fn eventful(seed: u64) -> (Daemon, u64) {
         random_call(&daemon, &mut random, n, now);
         change(&daemon, n, &ids);
         if n == 170 {
+            daemon.kill();
+            daemon.folder.write("rates.toml", &rates_file("2026-11-23T00:00:00Z", "1.4"));
             daemon.kill_and_start();
         }
     }

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 use std::path::Path;
 
-use support::daemon::{ConfigFolder, Daemon, Settings};
+use support::daemon::{ConfigFolder, Daemon, Settings, run};
 
 const STORE: &str = "kind = \"disk\"\nsync = \"always\"\nsnapshot_interval_s = 3600";
 /// An hour after the last record.
@@ -213,4 +213,80 @@ fn denials_of_format_3_say_that_their_figures_were_not_recorded() {
     daemon.kill_and_start();
     pay(&daemon, "new", "30.00");
     is_as_it_was(&daemon);
+}
+
+/// The folder of format 4: payments in two currencies, a denial with figures, and a test merchant.
+fn folder_of_format_4(test_merchant: &dyn Fn(String) -> String) -> ConfigFolder {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/upgrade/format-4");
+    let merchant = |id: &str| std::fs::read_to_string(root.join(format!("config/merchants/{id}.toml"))).unwrap();
+    let merchants = [("acme", merchant("acme")), ("test", test_merchant(merchant("test")))];
+    let folder = ConfigFolder::new(&Settings { store: STORE, ..Settings::REQUEST }, &merchants);
+    folder.write("rates.toml", &std::fs::read_to_string(root.join("config/rates.toml")).unwrap());
+    copy(&root.join("data"), &folder.path().join("data"));
+    folder
+}
+
+#[test]
+fn folder_of_format_4_gets_the_rates_and_merchants_of_the_files() {
+    let mut daemon = Daemon::start(folder_of_format_4(&|text| text));
+    let pay = |daemon: &Daemon, id: &str, amount: &str, currency: &str, minute: u32| {
+        let body = json!({
+            "transaction_id": id, "direction": "deposit", "amount": amount, "currency": currency,
+            "merchant_customer_identifier": "ann", "customer_level": "gold",
+            "occurred_at": format!("2026-11-29T12:{minute:02}:00Z"),
+        });
+        daemon.post("/v1/merchants/acme/transactions", &body).ok()
+    };
+    assert_eq!(pay(&daemon, "fits", "5.00", "EUR", 10)["decision"], "allow");
+    let denied = daemon.fetch("over").ok()["codes"][0]["amount"].clone();
+    assert_eq!(denied, json!({ "limit": "70.00", "used": "65.00", "asked": "10.00" }));
+    // The rates of the files change at a reload, and once more at a start.
+    let rates =
+        |day: u32, usd: &str| format!("base = \"EUR\"\nas_of = 2026-11-{day}T00:00:00Z\n[rates]\nUSD = \"{usd}\"\n");
+    daemon.folder.write("rates.toml", &rates(21, "0.5"));
+    daemon.post_nothing("/v1/reload").ok();
+    // Fifty dollars are a hundred euros now, which is beyond the limit.
+    assert_eq!(pay(&daemon, "none-left", "0.01", "EUR", 11)["decision"], "deny");
+    daemon.kill();
+    daemon.folder.write("rates.toml", &rates(22, "2.5"));
+    daemon.kill_and_start();
+    // Now they are twenty euros.
+    assert_eq!(pay(&daemon, "left-again", "20.00", "EUR", 12)["decision"], "allow");
+    let report = |more: &[&str]| -> Value {
+        let arguments = ["backtest", "--config", ".", "--data", "data", "--format", "json"];
+        let ended = run(&daemon.folder, &[&arguments, more].concat());
+        let json = ended.text.find('{').unwrap_or_else(|| panic!("{ended:?}"));
+        serde_json::from_str(&ended.text[json..]).unwrap()
+    };
+    // Before the journal had the rates, those of the files count: the denial of format 4 was by another rate.
+    let recorded = report(&[]);
+    assert_eq!((&recorded["judged"], &recorded["differences"]), (&json!(9), &json!(1)), "{recorded:#}");
+    assert_eq!(report(&["--rates", "new"])["differences"], 2);
+    daemon.folder.write("rates.toml", &rates(20, "1.25"));
+    assert_eq!(report(&[])["differences"], 0);
+}
+
+#[test]
+fn folder_without_its_memory_knows_the_test_merchants_from_the_journal() {
+    let without_memory = |daemon: &mut Daemon, sandbox: &str, now: &str| {
+        daemon.kill();
+        std::fs::remove_file(daemon.folder.path().join("data/configuration")).unwrap();
+        let path = daemon.folder.path().join("merchants/test.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(sandbox), "{text}");
+        std::fs::write(path, text.replacen(sandbox, now, 1)).unwrap();
+    };
+    for (first, then, words) in [
+        ("sandbox = true\n", "\n", "cannot become a real one"),
+        ("\n", "sandbox = true\n", "cannot become a test merchant"),
+    ] {
+        // At the first start the folder of format 4 has its file, or else takes the value of the files.
+        let text = |text: String| text.replacen("sandbox = true\n", first, 1);
+        let folder = folder_of_format_4(&text);
+        std::fs::remove_file(folder.path().join("data/configuration")).unwrap();
+        let mut daemon = Daemon::start(folder);
+        without_memory(&mut daemon, first, then);
+        let ended = run(&daemon.folder, &["serve", "--config", "."]);
+        assert!(ended.code != Some(0) && ended.text.contains(words), "{ended:?}");
+    }
 }

@@ -11,6 +11,7 @@ mod archive_loss;
 mod attribute_forms;
 mod audit;
 mod backtest;
+mod backtest_facts;
 mod batch;
 mod block_origins;
 mod card_numbers;

@@ -1,12 +1,17 @@
 //! The rate of requests of a token: payments, other calls, batches, reloads.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
 use crate::token_access::call;
 use support::daemon::{ConfigFolder, Daemon, Settings};
 use support::fixtures::{CRM, acme, pay};
+use support::process::eventually;
 
 const OPERATOR: &str = "operator-token-0123456789";
 const GATEWAY: &str = "gateway-token-0123456789";
@@ -132,6 +137,39 @@ fn lines_of_a_batch_wait_for_their_turn() {
     // Without a limit no line waits.
     let (status, answer) = call(&daemon, "POST", "/v1/batch", OPERATOR, &body);
     assert!(status == 200 && answer.matches("\"replay\":true").count() == 7, "{answer}");
+}
+
+/// A batch whose sender has not ended it. It runs until it is dropped.
+fn endless_batch(daemon: &Daemon, token: &str) -> (TcpStream, u16) {
+    let mut stream = TcpStream::connect(("127.0.0.1", daemon.port())).expect("a connection");
+    let head = format!(
+        "POST /v1/batch HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: application/x-ndjson\r\n\
+         transfer-encoding: chunked\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).expect("the head");
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).expect("a status line");
+    let status = std::str::from_utf8(&status).expect("text").rsplit(' ').next().expect("a status").parse();
+    (stream, status.expect("a number"))
+}
+
+#[test]
+fn a_token_with_a_rate_leaves_batches_to_other_tokens() {
+    let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
+    write_tokens(&folder, ", requests_per_second = 100");
+    let file = std::fs::read_to_string(folder.path().join("levelgate.toml")).expect("the settings");
+    folder.write("levelgate.toml", &file.replacen("[http]\n", "[http]\nmax_batches = 8\n", 1));
+    let daemon = Daemon::start(folder);
+    // A quarter of eight, and not one more, however many are tried.
+    let limited: Vec<(TcpStream, u16)> = (0..4).map(|_| endless_batch(&daemon, GATEWAY)).collect();
+    let statuses = |batches: &[(TcpStream, u16)]| batches.iter().map(|(_, status)| *status).collect::<Vec<_>>();
+    assert_eq!(statuses(&limited), [200, 200, 503, 503]);
+    // The others are there for the token without a rate.
+    let others: Vec<(TcpStream, u16)> = (0..7).map(|_| endless_batch(&daemon, OPERATOR)).collect();
+    assert_eq!(statuses(&others), [200, 200, 200, 200, 200, 200, 503]);
+    // What has ended can begin again.
+    drop((limited, others));
+    eventually("the batches have ended", || endless_batch(&daemon, GATEWAY).1 == 200);
 }
 
 #[test]

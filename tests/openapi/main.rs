@@ -4,6 +4,11 @@
 //! `LEVELGATE_SEED` chooses what is generated.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod answers;
+mod bodies;
+mod schema;
+mod world;
+
 use std::{
     env,
     ffi::OsStr,
@@ -39,6 +44,15 @@ fn start() -> Daemon {
         text += &format!("  {{ role = {role:?}, token_file = {file:?} }},\n");
     }
     folder.write("levelgate.toml", &(text + "]\n"));
+    Daemon::start(folder)
+}
+
+/// A daemon on the sample configuration without tokens.
+fn start_open() -> Daemon {
+    let sample = |name: &str| fs::read_to_string(root().join("config").join(name)).unwrap();
+    let merchants = [("acme", sample("merchants/acme.toml")), ("globex", sample("merchants/globex.toml"))];
+    let folder = ConfigFolder::new(&Settings::SYSTEM, &merchants);
+    folder.write("rates.toml", &sample("rates.toml"));
     Daemon::start(folder)
 }
 

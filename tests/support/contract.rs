@@ -1,7 +1,7 @@
 //! The contract: every answer of the daemon is one that the OpenAPI document describes, with its status, media type,
 //! problem code and fields. A field that is not described is refused, so that the document names everything.
 
-use std::sync::LazyLock;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use serde_json::Value;
 
@@ -158,4 +158,82 @@ pub fn assert_described(method: &str, path: &str, answer: &Answer) {
         wrong.join("\n"),
         answer.body
     );
+}
+
+/// The described fields of the answers of all operations, each as the name of its schema and its own.
+pub fn described_answer_fields() -> BTreeSet<String> {
+    let (mut found, mut visited) = (BTreeSet::new(), BTreeSet::new());
+    let operations = DOCUMENT["paths"].as_object().into_iter().flat_map(|paths| paths.values());
+    let operations = operations.filter_map(Value::as_object).flat_map(|row| row.values());
+    for operation in operations {
+        let responses = operation["responses"].as_object().into_iter().flat_map(|responses| responses.values());
+        let contents = responses.filter_map(|response| response["content"].as_object()).flat_map(|all| all.values());
+        contents.for_each(|content| collect_fields(&content["schema"], "", &mut found, &mut visited));
+    }
+    found
+}
+
+/// The name of a schema, or that of the field that it describes.
+fn name_of<'s>(schema: &'s Value, otherwise: &'s str) -> &'s str {
+    schema["$ref"].as_str().and_then(|name| name.rsplit('/').next()).unwrap_or(otherwise)
+}
+
+fn collect_fields(schema: &Value, otherwise: &str, found: &mut BTreeSet<String>, visited: &mut BTreeSet<String>) {
+    let name = name_of(schema, otherwise);
+    if schema.get("$ref").is_some() && !visited.insert(name.to_owned()) {
+        return;
+    }
+    let schema = resolved(schema);
+    for key in ["anyOf", "oneOf"] {
+        schema[key].as_array().into_iter().flatten().for_each(|one| collect_fields(one, name, found, visited));
+    }
+    for (field, below) in schema["properties"].as_object().into_iter().flatten() {
+        let place = format!("{name}.{field}");
+        collect_fields(below, &place, found, visited);
+        found.insert(place);
+    }
+    for key in ["items", "additionalProperties"] {
+        if schema[key].is_object() {
+            collect_fields(&schema[key], name, found, visited);
+        }
+    }
+}
+
+/// The described fields that an answer has, as [`described_answer_fields`] names them.
+pub fn fields_of_answer(method: &str, path: &str, answer: &Answer) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let Some(operation) = operation(&method.to_lowercase(), path) else { return found };
+    let contents = operation["responses"][&answer.status.to_string()]["content"].as_object();
+    for (media, content) in contents.into_iter().flatten() {
+        let is_lines = media == "application/x-ndjson";
+        let documents: Vec<&str> = if is_lines { answer.body.lines().collect() } else { vec![&answer.body] };
+        for document in documents.into_iter().filter_map(|text| serde_json::from_str::<Value>(text).ok()) {
+            present_fields(&content["schema"], "", &document, &mut found);
+        }
+    }
+    found
+}
+
+fn present_fields(schema: &Value, otherwise: &str, value: &Value, found: &mut BTreeSet<String>) {
+    let name = name_of(schema, otherwise);
+    let schema = resolved(schema);
+    for key in ["anyOf", "oneOf"] {
+        let fitting = schema[key].as_array().into_iter().flatten().filter(|one| faults(one, value, "").is_empty());
+        fitting.for_each(|one| present_fields(one, name, value, found));
+    }
+    match value {
+        Value::Object(members) => {
+            for (field, member) in members {
+                if let Some(below) = schema["properties"].get(field) {
+                    let place = format!("{name}.{field}");
+                    present_fields(below, &place, member, found);
+                    found.insert(place);
+                } else if schema["additionalProperties"].is_object() {
+                    present_fields(&schema["additionalProperties"], name, member, found);
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| present_fields(&schema["items"], name, item, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }

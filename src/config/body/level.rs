@@ -99,6 +99,14 @@ pub fn new_name(body: &[u8], merchant: Name) -> Result<Name, InvalidBody> {
 /// All problems of the body.
 pub fn rates(body: &[u8], currencies: &Currencies) -> Result<RatesBody, InvalidBody> {
     check_length(body)?;
+    recorded_rates(body, currencies)
+}
+
+/// Reads a rate table that a record contains. The table of a file has no limit on its length.
+///
+/// # Errors
+/// All problems of the table.
+pub fn recorded_rates(body: &[u8], currencies: &Currencies) -> Result<RatesBody, InvalidBody> {
     let kind = BodyKind { what: "the rates", names_of: None };
     let reader = |s: &Section<'_>| {
         s.accept(&RATES_DESCRIPTION);

@@ -8,7 +8,7 @@ mod read;
 mod settings;
 
 pub use crate::config::body::level::{
-    LEVEL_DESCRIPTION, LevelBody, RATES_DESCRIPTION, RatesBody, level, new_name, rates,
+    LEVEL_DESCRIPTION, LevelBody, RATES_DESCRIPTION, RatesBody, level, new_name, rates, recorded_rates,
 };
 pub use crate::config::body::limits::{LIMITS_DESCRIPTION, LimitsBody, limits};
 pub use crate::config::body::read::{InvalidBody, object};

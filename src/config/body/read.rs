@@ -2,12 +2,17 @@
 
 use crate::config::{
     body::json_words::in_json,
-    parse::{json_object::JsonObject, section::Section, value::Table},
+    parse::{
+        json_object::JsonObject,
+        section::Section,
+        value::{Table, Value},
+    },
     report::{
         file_report::FileReport,
         problem::{Problem, Severity},
         source::Source,
     },
+    schema::lists::LIST_ITEMS_MAX,
 };
 use crate::domain::{events::overrides::BODY_BYTES_MAX, vocabulary::names::Name};
 use std::ops::Range;
@@ -87,6 +92,10 @@ pub(super) fn read_object<T>(
     reader: impl FnOnce(&Section<'_>) -> T,
 ) -> Result<ReadBody<T>, InvalidBody> {
     let table = Table::from_json(object, text).map_err(InvalidBody::new)?;
+    if let Some(field) = long_list(&table) {
+        let problem = format!("`{field}` has more than {LIST_ITEMS_MAX} items");
+        return Err(InvalidBody { problems: vec![problem], field: Some(field) });
+    }
     let source = Source { path: "body".to_owned(), text: text.to_owned() };
     let report = FileReport::new(source).sent_for(kind.names_of);
     let section = Section::new(&report, &table, kind.what, 0..0);
@@ -101,6 +110,21 @@ pub(super) fn read_object<T>(
     errors.sort_by_key(|problem| !problem.message.starts_with("unknown key"));
     let field = errors.iter().find_map(|problem| field_of(problem, text));
     Err(InvalidBody { problems: errors.iter().map(|problem| in_json(&problem.sentence())).collect(), field })
+}
+
+/// The key of a list that has more items than a list may have, in the table or in a table below it.
+fn long_list(table: &Table) -> Option<String> {
+    fn in_value(value: &Value) -> Option<String> {
+        match value {
+            Value::List(items) => items.iter().find_map(|item| in_value(&item.value)),
+            Value::Table(table) => long_list(table),
+            Value::Text(_) | Value::Integer(_) | Value::Boolean(_) | Value::Float(_) | Value::DateTime(_) => None,
+        }
+    }
+    table.entries().find_map(|(key, value)| match &value.value {
+        Value::List(items) if items.len() > LIST_ITEMS_MAX => Some(key.value.clone()),
+        other => in_value(other),
+    })
 }
 
 /// The field of a problem: the one that its message calls missing, else the key at its place, else a key of the body that

@@ -73,7 +73,7 @@ described! {
     ProjectsText {
         "anyOf": [
             { "type": "string", "const": "all" },
-            { "type": "array", "items": { "type": "string", "minLength": 1, "maxLength": 128 } }
+            { "type": "array", "items": { "type": "string", "minLength": 1, "maxLength": 128 }, "maxItems": 4_294_967_295_u64 }
         ],
         "examples": [["web"]]
     }

@@ -4,6 +4,7 @@
 //! `#[schemars(with = "NameText")]`. It has no values.
 
 pub(crate) mod amounts;
+pub(crate) mod lists;
 pub(crate) mod object;
 pub(crate) mod texts;
 pub(crate) mod words;

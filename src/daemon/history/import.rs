@@ -12,7 +12,16 @@ use crate::{
         data_folder::{self, DataFolder, OpenedFolder},
         history::read_back::ExpectedHistory,
     },
-    domain::{request::refusal::Refusal, rules::configuration::Rules, vocabulary::time::Millis},
+    domain::{
+        customer::audit::ChangeSource,
+        events::{
+            audited_operation::{AuditedOperation, OperationKind},
+            global_event::GlobalEvent,
+        },
+        request::refusal::Refusal,
+        rules::configuration::Rules,
+        vocabulary::time::Millis,
+    },
     ledger::{Ledger, Retention},
     service::{
         jobs::resume::resume_unfinished,
@@ -243,6 +252,12 @@ impl Import<'_, '_> {
             anyhow::ensure!(is_known, foreign());
             self.known += 1;
             return Ok(());
+        }
+        if self.recorded == 0 {
+            // It tells a back-test that no rules decided what this start records.
+            let (kind, source, at) = (OperationKind::Import, ChangeSource::System, self.context.now);
+            let import = AuditedOperation { kind, source, at, by: None, version: None, details: Vec::new() };
+            self.ledger.record_overrides(&[GlobalEvent::OperationAudited(import)]);
         }
         let mut recorded = self.ledger.record_past(&transaction, self.context.now);
         drop(guard);

@@ -100,6 +100,8 @@ impl ConfigurationBefore<'_> {
             | GlobalEvent::LevelCreated { .. }
             | GlobalEvent::ExternalIdsGenerated { .. }
             | GlobalEvent::ConfigurationApplied { .. }
+            | GlobalEvent::RatesFileApplied { .. }
+            | GlobalEvent::MerchantFileApplied { .. }
             | GlobalEvent::LevelRenamed { .. }
             | GlobalEvent::SegmentsReleased { .. }
             | GlobalEvent::ArchiveLossAccepted { .. }

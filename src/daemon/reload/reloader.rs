@@ -276,6 +276,7 @@ impl Reloader {
         let mut prior = PriorConfiguration::new(files, rules, &recorded_state(&self.parts.payments.ledger));
         let earlier = self.parts.memory.as_ref().and_then(|memory| memory.prior());
         earlier.iter().for_each(|earlier| prior.add_sandboxes_of(earlier));
+        prior.add_recorded_sandboxes(&self.parts.payments.ledger.overrides());
         prior
     }
 
@@ -311,7 +312,7 @@ impl Reloader {
     /// Returns what the files supersede.
     fn apply_files(&self, files: &Loaded) -> Result<Vec<ProblemText>, Vec<ProblemText>> {
         let overrides = self.parts.payments.ledger.overrides();
-        let changed = files.changed_entries(&overrides, self.parts.payments.clock.recording_time());
+        let changed = files.changed_files(&overrides, self.parts.payments.clock.recording_time());
         let superseded = config::superseded_overrides(&changed, &overrides);
         self.put_in_force(files, overrides, &changed)?;
         superseded.iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -379,6 +380,7 @@ pub(crate) fn prior_at_start(remembered: Option<PriorConfiguration>, ledger: &Le
         prior
     });
     prior.set_state(&recorded_state(ledger));
+    prior.add_recorded_sandboxes(&ledger.overrides());
     prior
 }
 

@@ -4,9 +4,13 @@ use crate::domain::{
     decision::{
         decide::Decision,
         payment::{AsSent, Payment, SentIdentity, Unrecorded},
+        sandbox::BLOCKED_CUSTOMER,
     },
-    rules::{configuration::Rules, project::Endpoint},
-    transaction::opening::{LevelSource, Opening, OpeningKind},
+    rules::{configuration::Rules, merchant::Merchant, project::Endpoint},
+    transaction::{
+        opening::{LevelSource, Opening, OpeningKind},
+        violation::{Violation, ViolationDetail},
+    },
     vocabulary::{attributes::Attributes, denial_codes::DenialCode, words::words},
 };
 use smallvec::SmallVec;
@@ -49,7 +53,7 @@ pub fn recorded_payment<'a>(rules: &'a Rules, opening: &'a Opening) -> Result<Pa
         endpoint,
         names: opening.names,
         method: content.method,
-        identity: SentIdentity::Attributes(Vec::new()),
+        identity: recorded_identity(merchant, opening),
         level: content.level,
         unrecorded: Unrecorded::default(),
         attributes: Attributes::default(),
@@ -58,6 +62,19 @@ pub fn recorded_payment<'a>(rules: &'a Rules, opening: &'a Opening) -> Result<Pa
         occurred_at: None,
         explain: false,
     })
+}
+
+/// The identity that the payment sent, as far as a decision reads it: at a test merchant, an identifier that blocks its
+/// customer. The identifier itself may be erased since.
+fn recorded_identity<'a>(merchant: &Merchant, opening: &Opening) -> SentIdentity<'a> {
+    let is_fraud = |violation: &Violation| match violation.detail {
+        Some(ViolationDetail::Block(blocks)) => blocks.fraud,
+        _ => false,
+    };
+    match merchant.sandbox && opening.violations.iter().any(is_fraud) {
+        true => SentIdentity::Identifier(Cow::Borrowed(BLOCKED_CUSTOMER)),
+        false => SentIdentity::Attributes(Vec::new()),
+    }
 }
 
 /// Whether an instrument of the payment was blocked when it was decided. Blocks are facts and no rules, and every violation

@@ -26,6 +26,8 @@ words! {
         Upload = "upload",
         /// Many customers were changed at once.
         Bulk = "bulk",
+        /// Past payments were imported into the data folder: the start that records it imports and does nothing else.
+        Import = "import",
     }
 }
 

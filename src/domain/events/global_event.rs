@@ -112,6 +112,22 @@ pub enum GlobalEvent {
         /// When.
         at: Millis,
     },
+    /// A configuration took effect whose `rates.toml` differs from the one before.
+    RatesFileApplied {
+        /// The table: JSON with the keys of the file; `None`: the files have no table.
+        body: Option<Box<str>>,
+        /// When.
+        at: Millis,
+    },
+    /// A configuration took effect with a merchant that no configuration before had, or had otherwise.
+    MerchantFileApplied {
+        /// The merchant.
+        merchant: Name,
+        /// Whether it is a test merchant.
+        is_sandbox: bool,
+        /// When.
+        at: Millis,
+    },
     /// An operator renamed a level in all currencies of a direction, with everything stored under the old name.
     LevelRenamed {
         /// The merchant.
@@ -176,6 +192,8 @@ impl GlobalEvent {
             | Self::LevelPut { at, .. }
             | Self::LevelDeleted { at, .. }
             | Self::LevelFileApplied { at, .. }
+            | Self::RatesFileApplied { at, .. }
+            | Self::MerchantFileApplied { at, .. }
             | Self::RatesPut { at, .. }
             | Self::LevelRenamed { at, .. }
             | Self::SegmentsReleased { at, .. }

@@ -1,5 +1,5 @@
-//! Overrides of the configuration files: levels and rates that were set through the API, and the file entries that
-//! were applied last.
+//! Overrides of the configuration files: levels and rates that were set through the API, and the entries of the files that
+//! were applied last: of levels, of the rates, and of merchants.
 //!
 //! A level in force is its last override through the API, or the file's entry where there is no override. A reload
 //! records [`GlobalEvent::LevelFileApplied`] for each entry that differs from the one applied before; that event
@@ -63,11 +63,31 @@ pub struct RatesOverride {
     pub by: Option<Name>,
 }
 
+/// The rate table of the files that was applied last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RatesFile {
+    /// The table: JSON with the keys of the file; `None`: the files had none.
+    pub body: Option<Box<str>>,
+    /// When it was first applied.
+    pub at: Millis,
+}
+
+/// A merchant of the files that was applied last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MerchantFile {
+    /// Whether it is a test merchant.
+    pub is_sandbox: bool,
+    /// When it was first applied so.
+    pub at: Millis,
+}
+
 /// All overrides.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overrides {
     levels: BTreeMap<LevelKey, LevelState>,
     rates: Option<RatesOverride>,
+    rates_file: Option<RatesFile>,
+    merchant_files: BTreeMap<Name, MerchantFile>,
 }
 
 impl Overrides {
@@ -88,6 +108,19 @@ impl Overrides {
         self.rates.as_ref()
     }
 
+    /// The rate table of the files that was applied last; `None`: a version that recorded none applied it.
+    #[must_use]
+    pub fn rates_file(&self) -> Option<&RatesFile> {
+        self.rates_file.as_ref()
+    }
+
+    /// The merchant as the files that were applied last had it, also after its file was removed; `None`: it was in no file,
+    /// or a version that recorded no merchants applied it.
+    #[must_use]
+    pub fn merchant_file(&self, merchant: Name) -> Option<MerchantFile> {
+        self.merchant_files.get(&merchant).copied()
+    }
+
     /// Applies an event; only events about levels and rates change the overrides.
     pub fn apply(&mut self, event: &GlobalEvent) {
         match event {
@@ -106,6 +139,12 @@ impl Overrides {
             GlobalEvent::LevelFileApplied { key, digest: None, .. } => _ = self.levels.remove(key),
             GlobalEvent::RatesPut { body, at, by } => {
                 self.rates = Some(RatesOverride { body: body.clone(), at: *at, by: *by });
+            }
+            GlobalEvent::RatesFileApplied { body, at } => {
+                self.rates_file = Some(RatesFile { body: body.clone(), at: *at });
+            }
+            GlobalEvent::MerchantFileApplied { merchant, is_sandbox, at } => {
+                self.merchant_files.insert(*merchant, MerchantFile { is_sandbox: *is_sandbox, at: *at });
             }
             GlobalEvent::InstrumentBlocks { .. }
             | GlobalEvent::InstrumentBlocked { .. }
@@ -145,6 +184,14 @@ impl Overrides {
             body: rates.body.clone(),
             at: rates.at,
             by: rates.by,
+        }));
+        let file = self.rates_file.iter();
+        events.extend(file.map(|RatesFile { body, at }| GlobalEvent::RatesFileApplied { body: body.clone(), at: *at }));
+        let merchants = self.merchant_files.iter();
+        events.extend(merchants.map(|(merchant, &MerchantFile { is_sandbox, at })| GlobalEvent::MerchantFileApplied {
+            merchant: *merchant,
+            is_sandbox,
+            at,
         }));
         events
     }

@@ -118,6 +118,10 @@ impl Problem {
     pub(crate) fn overloaded(what: &'static str, key: &str) -> Self {
         let detail = match what {
             "batches" => format!("as many batches run as [http] {key} allows; try again"),
+            "limited_batches" => format!(
+                "as many batches of tokens with a rate run as may: one token has a quarter of [http] {key}, all together \
+                 half of it; try again"
+            ),
             _ => format!("as many bytes of requests and answers are in memory as [http] {key} allows; try again"),
         };
         metrics::counter!("levelgate_overloaded_total", "limit" => what).increment(1);

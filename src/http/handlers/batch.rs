@@ -49,14 +49,15 @@ const PIECE_BYTES: usize = 64 * 1024;
 
 /// `POST /v1/batch`: answers while the client is still sending.
 pub(crate) async fn batch(State(state): State<Arc<AppState>>, request: Request) -> Response {
-    let permit = match state.capacity.batch() {
+    let admission = request.extensions().get::<Admission>().cloned();
+    let token = state.current_token(admission.as_ref()).ok().flatten();
+    let permit = match state.capacity.batch(token.as_ref().and_then(|token| token.limit.as_ref())) {
         Ok(permit) => Arc::new(permit),
         Err(problem) => {
             discard_rest(request).await;
             return problem.into_response();
         }
     };
-    let admission = request.extensions().get::<Admission>().cloned();
     let (sender, pieces) = mpsc::channel::<(Bytes, Lsn)>(PIECES_MAX);
     let unsent = Arc::new(Semaphore::new(Http::BATCH_ANSWER_BYTES_MAX));
     let answers = AnswerSender { sender, unsent, permit: Arc::clone(&permit) };

@@ -194,6 +194,8 @@ fn complete_members(members: &mut Map<String, Value>) {
         Some("int64" | "int") => Some((json!(i64::MIN), json!(i64::MAX))),
         _ => None,
     };
+    // An answer has as many items as memory has.
+    let items_max = allows(members, "array").then(|| json!(u32::MAX));
     let first_word = members.get("enum").and_then(|words| words.get(0)).filter(|word| !word.is_null());
     let example = if let Some(word) = first_word {
         Some(json!([word]))
@@ -215,5 +217,8 @@ fn complete_members(members: &mut Map<String, Value>) {
     }
     if let Some(example) = example {
         set("examples", example);
+    }
+    if let Some(items_max) = items_max {
+        set("maxItems", items_max);
     }
 }

@@ -99,7 +99,7 @@ fn every_field_has_a_description_bounds_and_an_example() {
         let types = schema.get("type").map(Value::to_string).unwrap_or_default();
         let is_bounded = |members: &[&str]| members.iter().any(|member| schema.get(member).is_some());
         if types.contains("\"string\"")
-            && !is_bounded(&["maxLength", "enum", "const", "format"])
+            && !is_bounded(&["maxLength", "enum", "const", "format", "pattern"])
             && !types.contains("boolean")
         {
             problems.push(format!("{place} is a text without bounds: {schema}"));
@@ -107,6 +107,17 @@ fn every_field_has_a_description_bounds_and_an_example() {
         let is_number = types.contains("\"integer\"") || types == "\"number\"";
         if is_number && !(is_bounded(&["minimum", "exclusiveMinimum"]) && is_bounded(&["maximum"])) {
             problems.push(format!("{place} is a number without bounds: {schema}"));
+        }
+        if types.contains("\"array\"") && !(is_bounded(&["maxItems"]) && is_bounded(&["items"])) {
+            problems.push(format!("{place} is a list without bounds or items: {schema}"));
+        }
+        let others = schema.get("additionalProperties");
+        if types.contains("\"object\"") && !is_bounded(&["properties"]) && others.is_none() {
+            problems.push(format!("{place} is an object without fields: {schema}"));
+        }
+        let is_explained = schema["description"].as_str().is_some_and(|text| text.ends_with('.'));
+        if others == Some(&Value::Bool(true)) && !is_explained {
+            problems.push(format!("{place} takes any field, and says nothing about them: {schema}"));
         }
     });
     report(&problems);

@@ -3,6 +3,7 @@
 
 use crate::config::Http;
 use crate::http::dto::problem::Problem;
+use crate::service::access::rate_limit::{LimitedBatch, RateLimit};
 use crate::service::monitoring::settings::LimitUse;
 use crate::service::sender_pace::{SenderPace, UploadLimits};
 use axum::body::{Body, Bytes, HttpBody};
@@ -30,6 +31,8 @@ pub struct Capacity {
     bytes: Arc<ByteBudget>,
     batches: Arc<Semaphore>,
     batches_max: usize,
+    /// The batches of all tokens with a limit on their requests: half of all.
+    limited_batches: Arc<Semaphore>,
     batch_bytes: usize,
     downloads: Arc<Semaphore>,
     /// The connections of the main listeners.
@@ -49,6 +52,7 @@ impl Capacity {
             bytes: Arc::new(ByteBudget { max: http.max_inflight_bytes, used: AtomicUsize::new(0) }),
             batches: Arc::new(Semaphore::new(http.max_batches)),
             batches_max: http.max_batches,
+            limited_batches: Arc::new(Semaphore::new(http.max_batches.div_ceil(2))),
             batch_bytes: http.inflight_bytes_needed(),
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
             connections: Arc::new(Semaphore::new(connections_max)),
@@ -67,15 +71,25 @@ impl Capacity {
         &self.bytes
     }
 
-    /// A permit for one more batch.
+    /// A permit for one more batch of a token with this limit. Lines beyond the limit wait, so such a batch may last for
+    /// hours: a token with a limit has at most a quarter of all batches, and all such tokens together half of them.
     ///
     /// # Errors
-    /// `max_batches` run, or too many bytes are in memory: `overloaded`.
-    pub(crate) fn batch(&self) -> Result<BatchPermit, Problem> {
+    /// `max_batches`, or the token's share of them, run, or too many bytes are in memory: `overloaded`.
+    pub(crate) fn batch(&self, limit: Option<&RateLimit>) -> Result<BatchPermit, Problem> {
+        let of_limit = |limit: &RateLimit| {
+            let of_token = limit.begin_batch(self.batches_max.div_ceil(4))?;
+            Some((of_token, Arc::clone(&self.limited_batches).try_acquire_owned().ok()?))
+        };
+        let of_limit = limit.map(|limit| {
+            let permits = of_limit(limit);
+            permits.ok_or_else(|| Problem::overloaded("limited_batches", "max_batches"))
+        });
+        let limited = of_limit.transpose()?;
         let permit = Arc::clone(&self.batches).try_acquire_owned();
         let permit = permit.map_err(|_| Problem::overloaded("batches", "max_batches"))?;
         let bytes = self.bytes.reserve(self.batch_bytes)?;
-        Ok(BatchPermit { _permit: permit, _bytes: bytes })
+        Ok(BatchPermit { _permit: permit, _limited: limited, _bytes: bytes })
     }
 
     /// A permit for one more download of a table.
@@ -135,6 +149,8 @@ impl Capacity {
 #[derive(Debug)]
 pub(crate) struct BatchPermit {
     _permit: OwnedSemaphorePermit,
+    /// Of a token with a limit.
+    _limited: Option<(LimitedBatch, OwnedSemaphorePermit)>,
     _bytes: ReservedBytes,
 }
 

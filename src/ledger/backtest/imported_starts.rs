@@ -5,19 +5,35 @@ use crate::domain::{
     vocabulary::time::DAY_MS,
 };
 
-/// The starts that imported past payments. An import is a start without other work, and it records its oldest payment
-/// first.
+/// The starts that imported past payments. An import is a start without other work.
+///
+/// From journal format 5 on, an import records that it is one before its first payment, and a daemon records its merchants
+/// before its first decision. The records of an earlier format show it by what they contain: an import records its oldest
+/// payment first.
 #[derive(Default)]
 pub(super) struct ImportedStarts {
     epoch: u32,
     is_import: Option<bool>,
+    /// Whether the records are of a format that names an import.
+    is_recorded: bool,
 }
 
 impl ImportedStarts {
+    /// Notes that a start recorded that it is an import.
+    pub(super) fn note_import(&mut self, epoch: u32) {
+        *self = Self { epoch, is_import: Some(true), is_recorded: true };
+    }
+
+    /// Notes that a daemon of a format that names imports recorded its merchants.
+    pub(super) fn note_daemon(&mut self, epoch: u32) {
+        let is_import = epoch == self.epoch && self.is_import == Some(true);
+        *self = Self { epoch, is_import: Some(is_import), is_recorded: true };
+    }
+
     /// Whether an import recorded an opening. An import decides nothing: what it allows has no gates.
     pub(super) fn contains(&mut self, epoch: u32, opening: &Opening) -> bool {
         if self.epoch != epoch {
-            *self = Self { epoch, is_import: None };
+            *self = Self { epoch, is_import: self.is_recorded.then_some(false), is_recorded: self.is_recorded };
         }
         if self.is_import.is_none() {
             self.is_import = match opening.opened {
@@ -86,5 +102,22 @@ mod tests {
         assert!(!starts.contains(2, &opening(OpeningKind::Reserved, now, &["gate-a"])));
         assert!(!starts.contains(2, &opening(OpeningKind::Denied, 0, &[])), "a daemon's start");
         assert!(starts.contains(3, &opening(OpeningKind::Denied, 0, &[])), "a denial of long ago");
+    }
+
+    #[test]
+    fn a_start_is_an_import_where_it_recorded_that_it_is() {
+        let now = 30 * DAY_MS;
+        let (recent, old) = (opening(OpeningKind::Denied, now, &[]), opening(OpeningKind::Denied, 0, &[]));
+        let mut starts = ImportedStarts::default();
+        starts.note_import(1);
+        assert!(starts.contains(1, &recent), "whatever it contains");
+        assert!(!starts.contains(2, &old), "a daemon that recorded nothing new");
+        starts.note_import(3);
+        assert!(starts.contains(3, &recent));
+        starts.note_daemon(4);
+        assert!(!starts.contains(4, &old));
+        let mut upgraded = ImportedStarts::default();
+        upgraded.note_daemon(7);
+        assert!(!upgraded.contains(7, &old));
     }
 }

@@ -91,6 +91,8 @@ fn normalise_global_event(event: &mut GlobalEvent, names: LevelNames<'_>) -> boo
         | GlobalEvent::ExternalIdsGenerated { .. }
         | GlobalEvent::ConfigurationApplied { .. }
         | GlobalEvent::RatesPut { .. }
+        | GlobalEvent::RatesFileApplied { .. }
+        | GlobalEvent::MerchantFileApplied { .. }
         | GlobalEvent::ClockAccepted { .. }
         | GlobalEvent::OperationAudited(_) => {}
     }

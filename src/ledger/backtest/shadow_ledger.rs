@@ -108,6 +108,12 @@ impl ShadowLedger {
         self.newest_time
     }
 
+    /// The number of transactions in memory: all so far.
+    #[must_use]
+    pub fn transactions_len(&self) -> u64 {
+        self.ledger.transactions_len()
+    }
+
     /// The levels and rates that were set through the API, and the file entries in force, after the records so far.
     #[must_use]
     pub fn overrides(&self) -> &Overrides {
@@ -132,18 +138,22 @@ impl ShadowLedger {
             record.events.retain_mut(|event| normalise(event, merchant, names));
         }
         let mut changes_overrides = self.note_beginning(&step);
-        for event in step.iter().flat_map(DecodedRecord::global_events) {
+        let global = step.iter().flat_map(|of| of.global_events().map(|event| (of.record.epoch, event)));
+        for (epoch, event) in global {
             self.overrides.apply(event);
             match event {
+                GlobalEvent::MerchantFileApplied { .. } => self.import.note_daemon(epoch),
                 GlobalEvent::LevelPut { .. }
                 | GlobalEvent::LevelDeleted { .. }
                 | GlobalEvent::LevelFileApplied { .. }
+                | GlobalEvent::RatesFileApplied { .. }
                 | GlobalEvent::RatesPut { .. } => changes_overrides = true,
-                GlobalEvent::OperationAudited(operation) if operation.kind == OperationKind::Reload => {
-                    visit(Replayed::Reload(operation.at));
-                }
-                GlobalEvent::OperationAudited(_)
-                | GlobalEvent::InstrumentBlocks { .. }
+                GlobalEvent::OperationAudited(operation) => match operation.kind {
+                    OperationKind::Reload => _ = visit(Replayed::Reload(operation.at)),
+                    OperationKind::Import => self.import.note_import(epoch),
+                    OperationKind::Level | OperationKind::Rates | OperationKind::Upload | OperationKind::Bulk => {}
+                },
+                GlobalEvent::InstrumentBlocks { .. }
                 | GlobalEvent::InstrumentBlocked { .. }
                 | GlobalEvent::LevelCreated { .. }
                 | GlobalEvent::LevelRenamed { .. }

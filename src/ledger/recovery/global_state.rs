@@ -146,6 +146,8 @@ impl GlobalTargets<'_> {
             GlobalEvent::LevelPut { .. }
             | GlobalEvent::LevelDeleted { .. }
             | GlobalEvent::LevelFileApplied { .. }
+            | GlobalEvent::RatesFileApplied { .. }
+            | GlobalEvent::MerchantFileApplied { .. }
             | GlobalEvent::RatesPut { .. } => self.made_levels.restore_override(event),
             // The level of the customers is renamed in the order of records.
             GlobalEvent::LevelRenamed { merchant, direction, from, to, .. } => {

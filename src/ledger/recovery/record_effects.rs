@@ -156,6 +156,8 @@ pub(in crate::ledger) fn changes_customers(event: &GlobalEvent) -> bool {
         | GlobalEvent::LevelFileApplied { .. }
         | GlobalEvent::SegmentsReleased { .. }
         | GlobalEvent::ArchiveLossAccepted { .. }
+        | GlobalEvent::RatesFileApplied { .. }
+        | GlobalEvent::MerchantFileApplied { .. }
         | GlobalEvent::RatesPut { .. } => false,
     }
 }
@@ -192,6 +194,8 @@ pub(in crate::ledger) fn apply_to_customer(
         | GlobalEvent::LevelFileApplied { .. }
         | GlobalEvent::SegmentsReleased { .. }
         | GlobalEvent::ArchiveLossAccepted { .. }
+        | GlobalEvent::RatesFileApplied { .. }
+        | GlobalEvent::MerchantFileApplied { .. }
         | GlobalEvent::RatesPut { .. } => return false,
     }
     customer.applied = record.lsn.0;

@@ -278,6 +278,9 @@ impl Ledger {
             | GlobalEvent::InstrumentBlocked { .. }
             | GlobalEvent::LevelCreated { .. }
             | GlobalEvent::ExternalIdsGenerated { .. }
+            // What the files of the primary have. A standby serves its own files.
+            | GlobalEvent::RatesFileApplied { .. }
+            | GlobalEvent::MerchantFileApplied { .. }
             | GlobalEvent::ConfigurationApplied { .. }
             | GlobalEvent::OperationAudited(_) => {}
         }

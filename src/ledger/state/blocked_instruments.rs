@@ -95,6 +95,8 @@ impl BlockedInstruments {
             | GlobalEvent::LevelFileApplied { .. }
             | GlobalEvent::LevelRenamed { .. }
             | GlobalEvent::ClockAccepted { .. }
+            | GlobalEvent::RatesFileApplied { .. }
+            | GlobalEvent::MerchantFileApplied { .. }
             | GlobalEvent::RatesPut { .. } => {}
         }
     }

@@ -28,6 +28,7 @@ impl KnownMerchants {
             | GlobalEvent::LevelDeleted { key, .. }
             | GlobalEvent::LevelFileApplied { key, .. } => key.merchant,
             GlobalEvent::LevelCreated { merchant, .. }
+            | GlobalEvent::MerchantFileApplied { merchant, .. }
             | GlobalEvent::LevelRenamed { merchant, .. }
             | GlobalEvent::ExternalIdsGenerated { merchant, .. } => *merchant,
             GlobalEvent::OperationAudited(operation) => {
@@ -39,6 +40,7 @@ impl KnownMerchants {
             | GlobalEvent::SegmentsReleased { .. }
             | GlobalEvent::ArchiveLossAccepted { .. }
             | GlobalEvent::RatesPut { .. }
+            | GlobalEvent::RatesFileApplied { .. }
             | GlobalEvent::ClockAccepted { .. }
             | GlobalEvent::ConfigurationApplied { .. } => return,
         };

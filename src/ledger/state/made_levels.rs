@@ -80,6 +80,8 @@ impl State {
             | GlobalEvent::LevelRenamed { .. }
             | GlobalEvent::SegmentsReleased { .. }
             | GlobalEvent::ArchiveLossAccepted { .. }
+            | GlobalEvent::RatesFileApplied { .. }
+            | GlobalEvent::MerchantFileApplied { .. }
             | GlobalEvent::RatesPut { .. }
             | GlobalEvent::ClockAccepted { .. } => {}
         }

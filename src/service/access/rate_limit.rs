@@ -7,7 +7,7 @@
 use crate::config::RequestRate;
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -44,6 +44,18 @@ impl RequestTimes {
 pub(crate) struct RateLimit {
     times: RequestTimes,
     full_at: Arc<AtomicU64>,
+    /// The number of its batches that run.
+    batches: Arc<AtomicUsize>,
+}
+
+/// A running batch of a token with a limit. It ends when it is dropped.
+#[derive(Debug)]
+pub(crate) struct LimitedBatch(Arc<AtomicUsize>);
+
+impl Drop for LimitedBatch {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Limits are equal if they admit the same requests from a full bucket on.
@@ -58,7 +70,14 @@ impl Eq for RateLimit {}
 impl RateLimit {
     /// A limit with a full bucket.
     pub(crate) fn new(rate: RequestRate) -> Self {
-        Self { times: RequestTimes::of(rate), full_at: Arc::default() }
+        Self { times: RequestTimes::of(rate), full_at: Arc::default(), batches: Arc::default() }
+    }
+
+    /// Begins a batch of the token; `None`: as many as may run.
+    pub(crate) fn begin_batch(&self, most: usize) -> Option<LimitedBatch> {
+        let begin = |running: usize| (running < most).then_some(running + 1);
+        let begun = self.batches.fetch_update(Ordering::Relaxed, Ordering::Relaxed, begin).is_ok();
+        begun.then(|| LimitedBatch(Arc::clone(&self.batches)))
     }
 
     /// Counts a request at `now`, in nanoseconds of a monotonic clock.
@@ -123,7 +142,7 @@ mod tests {
                 if let Err(wait) = expected {
                     prop_assert!(u128::from(wait) <= interval);
                     // Exactly after the wait, and not a nanosecond before it.
-                    let probe = RateLimit { full_at: Arc::new(limit.full_at.load(Ordering::Relaxed).into()), ..limit };
+                    let probe = RateLimit { full_at: Arc::new(limit.full_at.load(Ordering::Relaxed).into()), ..limit.clone() };
                     prop_assert_eq!(probe.take(now + wait - 1), Err(1));
                     prop_assert_eq!(probe.take(now + wait), Ok(()));
                 }

@@ -1,7 +1,7 @@
 //! Replays a history under other configuration files.
 
 use crate::{
-    config::Loaded,
+    config::{Loaded, recorded_rates_file},
     domain::{
         rules::{configuration::Rules, rates::Rates},
         vocabulary::{time::Millis, words::words},
@@ -15,7 +15,7 @@ use std::{io, sync::Arc};
 words! {
     /// The rates of a replay.
     RatesChoice {
-        /// Those that the API set, from the time on at which it did; else those of the files.
+        /// Those that were in force at the time, as they are recorded; those of the files where none are.
         Recorded = "recorded",
         /// Those of the files, throughout.
         New = "new",
@@ -48,9 +48,10 @@ pub enum BacktestError {
     /// A record does not continue the state.
     #[error("record {}: {}", .0.lsn, .0.what)]
     Record(#[from] ReplicatedError),
-    /// What the API had set does not fit the configuration.
+    /// What was in force does not fit the configuration.
     #[error(
-        "before record {record}, levels or rates that were set through the API do not fit the configuration:\n{problems}"
+        "before record {record}, levels or rates that were set through the API, or earlier rates of the files, do not fit the \
+         configuration:\n{problems}"
     )]
     Rules {
         /// The record.
@@ -92,7 +93,17 @@ impl Files {
         self.files.changed_entries(&overrides, at).iter().for_each(|event| overrides.apply(event));
         // A table that was quoted later was not in force.
         let is_later = !self.knows_rates && overrides.rates().is_some();
-        self.files.rules.rates = if is_later { Arc::default() } else { Arc::clone(&self.rates) };
+        self.files.rules.rates = match overrides.rates_file().filter(|_| self.choice == RatesChoice::Recorded) {
+            Some(recorded) => {
+                Arc::new(recorded_rates_file(recorded, &self.files.rules.currencies).map_err(|invalid| {
+                    let problem = |problem: &String| format!("the recorded rates of the files: {problem}");
+                    let problems = invalid.problems.iter().map(problem).collect::<Vec<_>>().join("\n");
+                    BacktestError::Rules { record, problems }
+                })?)
+            }
+            None if is_later => Arc::default(),
+            None => Arc::clone(&self.rates),
+        };
         let rules = self.files.effective_rules(&overrides).map_err(|problems| BacktestError::Rules {
             record,
             problems: problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
@@ -104,7 +115,16 @@ impl Files {
     }
 }
 
-/// Replays a history and returns what differs. `progress` is called after each record with its number.
+/// How far a replay has come.
+#[derive(Debug, Clone, Copy)]
+pub struct ReplayProgress {
+    /// The number of the last record.
+    pub record: u64,
+    /// The number of transactions in memory.
+    pub transactions: u64,
+}
+
+/// Replays a history and returns what differs. `progress` is called after each step.
 ///
 /// # Errors
 /// See [`BacktestError`].
@@ -114,7 +134,7 @@ pub fn replay(
     files: Loaded,
     options: &ReplayOptions,
     mut list: Option<&mut ChangeList<'_>>,
-    progress: &mut dyn FnMut(u64),
+    progress: &mut dyn FnMut(ReplayProgress),
 ) -> Result<BacktestReport, BacktestError> {
     let mut files = Files::new(files, options.rates);
     let (first_record, last_record) = (history.first().0, history.last().0);
@@ -149,7 +169,7 @@ pub fn replay(
         if changes || is_other_time {
             rules = files.rules(&shadow, lsn)?;
         }
-        progress(lsn);
+        progress(ReplayProgress { record: lsn, transactions: shadow.transactions_len() });
         Ok::<(), BacktestError>(())
     })?;
     Ok(report)

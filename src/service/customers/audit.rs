@@ -177,6 +177,8 @@ impl CustomerService<'_> {
                 | GlobalEvent::LevelRenamed { .. }
                 | GlobalEvent::ExternalIdsGenerated { .. }
                 | GlobalEvent::ConfigurationApplied { .. }
+                | GlobalEvent::RatesFileApplied { .. }
+                | GlobalEvent::MerchantFileApplied { .. }
                 | GlobalEvent::SegmentsReleased { .. }
                 | GlobalEvent::ArchiveLossAccepted { .. }
                 | GlobalEvent::ClockAccepted { .. } => {}
@@ -256,6 +258,8 @@ fn event_changes(event: &GlobalEvent, merchant: BlockPlace, was_blocked: Option<
         GlobalEvent::InstrumentBlocked { id, blocked, .. } => vec![block_change(id, None, *blocked)],
         GlobalEvent::ExternalIdsGenerated { .. }
         | GlobalEvent::ConfigurationApplied { .. }
+        | GlobalEvent::RatesFileApplied { .. }
+        | GlobalEvent::MerchantFileApplied { .. }
         | GlobalEvent::SegmentsReleased { .. } => Vec::new(),
     }
 }

@@ -350,17 +350,23 @@ described! {
     /// The value of a changed field, as the document of the customer, of the level or of the job shows it.
     ChangedValue {
         "anyOf": [
-            { "type": ["null", "string", "boolean", "number"] },
+            { "type": ["null", "string", "boolean", "number"], "maxLength": 16_777_216 },
             {
                 "type": "array",
                 "items": {
                     "anyOf": [
-                        { "type": ["null", "string", "boolean", "number"] },
-                        { "type": "object", "additionalProperties": true }
+                        { "type": ["null", "string", "boolean", "number"], "maxLength": 16_777_216 },
+                        {
+                            "type": "object", "additionalProperties": true,
+                            "description": "A part of the document that shows the item, with its members."
+                        }
                     ]
                 }
             },
-            { "type": "object", "additionalProperties": true }
+            {
+                "type": "object", "additionalProperties": true,
+                "description": "The document that shows the item, with its members."
+            }
         ],
         "examples": ["gold"]
     }

@@ -85,6 +85,18 @@ pub fn encode_global(event: &GlobalEvent, out: &mut Vec<u8>) {
             out.put_time(*created);
             out.put_time(*at);
         }
+        GlobalEvent::RatesFileApplied { body, at } => {
+            out.push(tags::RATES_FILED);
+            out.put_bits([body.is_some()]);
+            out.put_text_if(body.as_deref());
+            out.put_time(*at);
+        }
+        GlobalEvent::MerchantFileApplied { merchant, is_sandbox, at } => {
+            out.push(tags::MERCHANT_FILED);
+            out.put_bits([*is_sandbox]);
+            out.put_name(*merchant);
+            out.put_time(*at);
+        }
         GlobalEvent::LevelRenamed { merchant, direction, from, to, at, by } => {
             out.push(tags::LEVEL_RENAMED);
             out.put_bits([by.is_some()]);
@@ -209,6 +221,14 @@ pub(super) fn read_global(tag: u8, at: usize, bytes: &mut Bytes<'_>) -> Result<G
             let key = read_level_key(bytes)?;
             let digest = if has_digest { Some(u128::from_le_bytes(bytes.array()?)) } else { None };
             GlobalEvent::LevelFileApplied { key, digest, created: bytes.time()?, at: bytes.time()? }
+        }
+        tags::RATES_FILED => {
+            let [has_body] = bytes.bits("option of RatesFiled")?;
+            GlobalEvent::RatesFileApplied { body: bytes.text_if(has_body)?, at: bytes.time()? }
+        }
+        tags::MERCHANT_FILED => {
+            let [is_sandbox] = bytes.bits("option of MerchantFiled")?;
+            GlobalEvent::MerchantFileApplied { is_sandbox, merchant: bytes.name()?, at: bytes.time()? }
         }
         tags::LEVEL_RENAMED => {
             let [has_author] = bytes.bits("option of LevelRenamed")?;

@@ -58,7 +58,7 @@ numbers!(Direction, "direction": Deposit 1, Withdrawal 2);
 numbers!(Signal, "signal": ConsentGiven 1, ConsentRefused 2, FraudSuspected 3, FraudConfirmed 4, CardStolen 5, Cleared 6,
     CardExpired 7, CardInvalid 8);
 numbers!(ChangeSource, "source": Payment 1, Api 2, Upload 3, System 4);
-numbers!(OperationKind, "kind of an operation": Reload 1, Level 2, Rates 3, Upload 4, Bulk 5);
+numbers!(OperationKind, "kind of an operation": Reload 1, Level 2, Rates 3, Upload 4, Bulk 5, Import 6);
 numbers!(InstrumentState, "state of an instrument": Active 1, Expired 2, Invalid 3);
 numbers!(CardOnFileType, "type of a card on file": Unscheduled 1, Recurring 2, Installment 3);
 numbers!(InstrumentType, "type of an instrument": Card 1, BankAccount 2, Other 3);

@@ -37,7 +37,9 @@
 //! | 75 | Instrument blocks | id, number of blocks and each (bits (everywhere, by a caller for all merchants), number of merchants and each), at |
 //! | 79 | Instrument blocks by a known caller, or after another change | bits (by, previous), then as 75, by?, previous? (a LogOffset) |
 //! | 76 | Loss of archived segments accepted | bits (by), first and last record's number, at, by? |
-//! | 78 | Operation audited | bits (by, version), kind (1 reload, 2 level, 3 rates, 4 upload, 5 bulk), source, at, version? (a text), by?, number of details and each (bits (merchant, old, new), merchant?, subject (a text), old? (a text), new? (a text)) |
+//! | 80 | Rates filed | bits (body), body? (a text), at |
+//! | 81 | Merchant filed | bits (test merchant), merchant, at |
+//! | 78 | Operation audited | bits (by, version), kind (1 reload, 2 level, 3 rates, 4 upload, 5 bulk, 6 import), source, at, version? (a text), by?, number of details and each (bits (merchant, old, new), merchant?, subject (a text), old? (a text), new? (a text)) |
 //!
 //! # Tags of the first version of the format
 //!
@@ -85,3 +87,5 @@ pub(super) const INSTRUMENT_BLOCKS: u8 = 75;
 pub(super) const ARCHIVE_LOSS_ACCEPTED: u8 = 76;
 pub(super) const OPERATION_AUDITED: u8 = 78;
 pub(super) const INSTRUMENT_BLOCKS_CHANGED: u8 = 79;
+pub(super) const RATES_FILED: u8 = 80;
+pub(super) const MERCHANT_FILED: u8 = 81;

@@ -36,6 +36,9 @@
 //! the job of a customer's step.
 //! Every record of format 3 has the same meaning in format 4.
 //!
+//! **Format 5** adds the rate table of the files, the merchants of the files with whether they are test merchants, and the
+//! start of an import of past payments. Every record of format 4 has the same meaning in format 5.
+//!
 //! A journal of an earlier format continues in segments of the present one.
 
 pub mod archived;

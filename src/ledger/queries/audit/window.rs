@@ -333,13 +333,15 @@ fn event_for(event: GlobalEvent, merchant: Name, signal: Option<&GroupSignal>) -
                 OperationKind::Reload => AuditKind::Reload,
                 OperationKind::Level => AuditKind::Level,
                 OperationKind::Rates => AuditKind::Rates,
-                OperationKind::Upload | OperationKind::Bulk => AuditKind::Job,
+                OperationKind::Upload | OperationKind::Bulk | OperationKind::Import => AuditKind::Job,
             };
             let operation = AuditedOperation { details, ..operation.clone() };
             return (!operation.details.is_empty()).then_some((kind, GlobalEvent::OperationAudited(operation)));
         }
         GlobalEvent::ExternalIdsGenerated { .. }
         | GlobalEvent::ConfigurationApplied { .. }
+        | GlobalEvent::RatesFileApplied { .. }
+        | GlobalEvent::MerchantFileApplied { .. }
         | GlobalEvent::SegmentsReleased { .. } => return None,
     };
     Some((kind, event))
@@ -360,6 +362,8 @@ fn author_of(event: &GlobalEvent, signal: Option<&GroupSignal>) -> (ChangeSource
         GlobalEvent::LevelCreated { .. } | GlobalEvent::ExternalIdsGenerated { .. } => (ChangeSource::Payment, None),
         GlobalEvent::LevelFileApplied { .. }
         | GlobalEvent::ConfigurationApplied { .. }
+        | GlobalEvent::RatesFileApplied { .. }
+        | GlobalEvent::MerchantFileApplied { .. }
         | GlobalEvent::SegmentsReleased { .. } => (ChangeSource::System, None),
         GlobalEvent::OperationAudited(operation) => (operation.source, operation.by),
     }

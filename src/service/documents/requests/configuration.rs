@@ -3,6 +3,7 @@
 use crate::{
     config::schema::{
         described,
+        lists::ListOf,
         object::objects,
         texts::{CurrencyText, NameText, TimeInput, TimeText, TokenNameText, VersionText},
         words::WordOf,
@@ -22,7 +23,10 @@ described! {
     ProjectsInput {
         "anyOf": [
             { "type": "string", "const": "all" },
-            { "type": ["array", "null"], "items": { "type": "string", "minLength": 1, "maxLength": 128 } }
+            {
+                "type": ["array", "null"], "items": { "type": "string", "minLength": 1, "maxLength": 128 },
+                "maxItems": 16_384
+            }
         ],
         "examples": [["web"]]
     }
@@ -52,13 +56,13 @@ objects! {
         /// The projects to which it applies. Absent: none, and of the level `unknown` all.
         may "projects": ProjectsInput,
         /// The settings of payment methods, which override those of the endpoint.
-        may "methods": Option<Vec<MethodRequest>>,
+        may "methods": Option<ListOf<MethodRequest>>,
         /// The gates and routes of the level. Absent: those of the endpoint.
-        may "gates": Option<Vec<NameText>>,
+        may "gates": Option<ListOf<NameText>>,
         /// The order of the gates. Absent: `priority`.
         may "routing": Option<WordOf<RoutingStrategy>>,
         /// The usage limits of the level.
-        may "filters": Option<Vec<FilterRequest>>,
+        may "filters": Option<ListOf<FilterRequest>>,
         /// If sent, the name of the path.
         may "name": Option<NameText>,
         /// If sent, the direction of the path.

@@ -4,6 +4,7 @@ use crate::{
     config::schema::{
         amounts::{BoundInput, DecimalInput},
         described,
+        lists::ListOf,
         object::objects,
         texts::{
             CurrencyText, CustomerIdText, InstrumentTokenText, NameText, SentenceText, TimeInput, TimeText, WindowText,
@@ -13,10 +14,10 @@ use crate::{
     domain::{
         customer::{
             instruments::InstrumentType,
-            own_limits::LimitKind,
+            own_limits::{LimitKind, OWN_FILTERS_MAX},
             status::{CustomerStatus, Signal},
         },
-        rules::filter::FilterMode,
+        rules::{filter::FilterMode, rates::OWN_RATES_MAX},
         vocabulary::direction::Direction,
     },
     service::documents::{
@@ -37,6 +38,15 @@ described! {
 
     /// A text that can be left out.
     OptionalText { "type": ["string", "null"], "maxLength": 256, "examples": ["alice"] }
+
+    /// The gateway's token of a payment instrument.
+    InstrumentTokenInput { "type": ["string", "null"], "maxLength": 256, "examples": ["tok_81"] }
+
+    /// A masked number: of a card at most the first six and the last four digits, otherwise the last four.
+    MaskedNumberInput { "type": ["string", "null"], "maxLength": 64, "examples": ["411111******1111"] }
+
+    /// The brand of a payment instrument.
+    BrandInput { "type": ["string", "null"], "maxLength": 64, "examples": ["visa"] }
 
     /// The state of an instrument. `blocked` is taken where it is in force: only a signal blocks.
     InstrumentStateInput {
@@ -88,6 +98,12 @@ described! {
         "examples": [["vip"]]
     }
 
+    /// Names of projects.
+    ProjectNamesInput {
+        "type": ["array", "null"], "items": { "type": "string", "minLength": 1, "maxLength": 128 }, "maxItems": 1_000,
+        "examples": [["web"]]
+    }
+
     /// An object without fields.
     EmptyRequest { "type": "object", "additionalProperties": false, "examples": [{}] }
 
@@ -110,9 +126,9 @@ objects! {
         /// The labels: configured ones, at most `labels_max`.
         may "labels": NamesInput,
         /// The projects in which the customer cannot pay.
-        may "disabled_projects": NamesInput,
+        may "disabled_projects": ProjectNamesInput,
         /// The customer's own exchange rates, at most 100.
-        may "rates": Option<Vec<OwnRateRequest>>,
+        may "rates": Option<ListOf<OwnRateRequest, OWN_RATES_MAX>>,
         .. SentAttributes,
     }
 
@@ -164,7 +180,7 @@ objects! {
         must "signal": WordOf<Signal>,
         /// The gateway's token. Required with `card_expired` and `card_invalid`. With `fraud_confirmed` and `card_stolen`
         /// this instrument is blocked; without it the customer is.
-        may "payment_instrument": OptionalText,
+        may "payment_instrument": InstrumentTokenInput,
     }
 
     /// A payment instrument to store or to change. A field that is absent stays as it is.
@@ -172,9 +188,9 @@ objects! {
         /// What it is.
         may "type": Option<WordOf<InstrumentType>>,
         /// Its masked number: of a card at most the first six and the last four digits, otherwise the last four.
-        may "masked_number": OptionalText,
+        may "masked_number": MaskedNumberInput,
         /// Its brand.
-        may "brand": OptionalText,
+        may "brand": BrandInput,
         /// The last month in which it is valid.
         may "expires": MonthInput,
         /// Whether it can pay.
@@ -208,7 +224,7 @@ objects! {
         /// The largest amount.
         may "max_amount": Option<BoundInput>,
         /// The gates and routes of the method, at least one.
-        may "gates": Option<Vec<NameText>>,
+        may "gates": Option<ListOf<NameText>>,
     }
 
     /// Bounds of the amounts of all methods.
@@ -222,7 +238,7 @@ objects! {
     /// Individual payment settings. They replace all settings of the path.
     Refused IndividualSettingsRequest {
         /// The settings of single methods.
-        may "methods": Option<Vec<MethodRequest>>,
+        may "methods": Option<ListOf<MethodRequest>>,
         /// The bounds of all methods.
         may "global_limit": Option<GlobalLimitRequest>,
         /// If sent, the direction of the path.
@@ -269,7 +285,7 @@ objects! {
     /// A customer's own limits of a direction and a currency, at most 20. They replace those in force.
     Refused OwnLimitsRequest {
         /// The limits.
-        must "filters": Vec<OwnLimitRequest>,
+        must "filters": ListOf<OwnLimitRequest, OWN_FILTERS_MAX>,
         /// When the limits end. With it they are an operator's limits, which needs the role `operator`.
         may "until": Option<TimeInput>,
         /// If sent, the direction of the path.

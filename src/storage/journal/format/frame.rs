@@ -39,7 +39,7 @@
 use crate::storage::journal::model::ids::{JournalId, Lsn};
 
 /// The version of the format that this program writes.
-pub const FORMAT: u8 = 4;
+pub const FORMAT: u8 = 5;
 /// The most bytes of one record.
 pub const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The bytes of a record before its body.

@@ -249,6 +249,12 @@ fn some_global_event() -> BoxedStrategy<GlobalEvent> {
         (level_key(), time(), option::of(names())).prop_map(|(key, at, by)| GlobalEvent::LevelDeleted { key, at, by }),
         (level_key(), option::of(any::<u128>()), time(), time())
             .prop_map(|(key, digest, created, at)| GlobalEvent::LevelFileApplied { key, digest, created, at }),
+        (option::of(text()), time()).prop_map(|(body, at)| GlobalEvent::RatesFileApplied { body, at }),
+        (names(), any::<bool>(), time()).prop_map(|(merchant, is_sandbox, at)| GlobalEvent::MerchantFileApplied {
+            merchant,
+            is_sandbox,
+            at
+        }),
         (names(), word(), names(), names(), time(), option::of(names())).prop_map(
             |(merchant, direction, from, to, at, by)| GlobalEvent::LevelRenamed {
                 merchant,

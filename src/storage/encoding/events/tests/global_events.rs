@@ -63,6 +63,22 @@ pub(super) fn golden() -> Vec<(&'static str, RecordedEvent, &'static str)> {
             }),
             "4600016d0245555204676f6c640204",
         ),
+        (
+            "rates filed",
+            RecordedEvent::Global(GlobalEvent::RatesFileApplied { body: Some("{}".into()), at }),
+            "5001027b7d02",
+        ),
+        ("rates in no file", RecordedEvent::Global(GlobalEvent::RatesFileApplied { body: None, at }), "500002"),
+        (
+            "merchant filed",
+            RecordedEvent::Global(GlobalEvent::MerchantFileApplied { merchant: name("m"), is_sandbox: false, at }),
+            "5100016d02",
+        ),
+        (
+            "test merchant filed",
+            RecordedEvent::Global(GlobalEvent::MerchantFileApplied { merchant: name("m"), is_sandbox: true, at }),
+            "5101016d02",
+        ),
         ("clock accepted", RecordedEvent::Global(accepted(300, -2, false, None)), "4900d80403"),
         (
             "clock accepted by a caller, entries moved",
