@@ -183,7 +183,7 @@ fn bodies_of_calls_get_described_answers() {
 fn queries_get_described_answers() {
     bolero::check!().with_test_time(Duration::from_millis(TIME_MS)).with_type::<(u8, Edits)>().for_each(
         |(number, edits)| {
-            let path = path_of(pick(&QUERIES, *number));
+            let path = path_of(pick::<&str>(&QUERIES, *number));
             let (start, query) = path.split_once('?').unwrap();
             let query = edited(query.as_bytes(), edits);
             // What no request line can contain is percent-encoded.

@@ -10,10 +10,10 @@ use std::collections::BTreeSet;
 use support::answer::Answer;
 
 /// A call with a body that its operation takes.
-pub struct Call {
-    pub method: &'static str,
-    pub path: String,
-    pub body: Value,
+pub(crate) struct Call {
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
+    pub(crate) body: Value,
 }
 
 /// An operation with a body. `call` makes the state that a call needs, such as a new transaction.
@@ -36,7 +36,15 @@ const CASES: [Case; 25] = [
             call("POST", world.path("/payment-form"), body)
         },
     },
-    Case { id: "approve", call: |world| call("POST", world.step(&world.reserved(), "approve"), json!({})) },
+    // The approval of a known transaction is a fact, which ignores the other fields.
+    Case {
+        id: "approve",
+        call: |world| {
+            let mut body = world.payment();
+            let id = body.as_object_mut().unwrap().remove("transaction_id").unwrap();
+            call("POST", world.step(id.as_str().unwrap(), "approve"), body)
+        },
+    },
     Case { id: "decline", call: |world| call("POST", world.step(&world.reserved(), "decline"), json!({})) },
     Case {
         id: "cancel",
@@ -162,10 +170,21 @@ fn fitting(id: &str, place: &str) -> Option<Fitting> {
     const OF_THE_OTHER_MODE: &str = "the merchant is in the other mode";
     Some(match (id, place) {
         (_, "occurred_at") => Now,
-        ("reserve" | "check" | "payment_form", "customer_id") => NotTried(OF_THE_OTHER_MODE),
+        ("reserve" | "check" | "payment_form" | "approve", "customer_id") => NotTried(OF_THE_OTHER_MODE),
         ("cancel" | "refund" | "chargeback", "amount") => Value(json!("1.00")),
         ("extend_hold", "until") | ("put_limits", "until") => Value(json!("2999-01-01T00:00:00Z")),
-        ("register_customer" | "update_customer" | "link_transaction", "rates") => Value(container("rates")),
+        (_, "rates") if id != "put_rates" => Value(container(id, "rates")),
+        (_, "rates.from") => Value(json!("GBP")),
+        ("register_customer", "merchant_customer_identifier") => Value(json!("registered")),
+        ("register_customer", "email") => Value(json!("carol@example.com")),
+        ("register_customer", "phone") => Value(json!("+35799123458")),
+        ("register_customer", "external_id") => Value(json!("ext-9")),
+        ("put_limits" | "put_level", "filters.month") => {
+            In(json!({ "filters": [{ "window": "monthly", "amount_limit": "5.00" }] }))
+        }
+        ("put_limits" | "put_level", "filters.week_starts_on") => {
+            In(json!({ "filters": [{ "window": "weekly", "calendar": true, "amount_limit": "5.00" }] }))
+        }
         ("update_customer", "email") => Value(json!("bob@example.com")),
         ("update_customer", "phone") => Value(json!("+35799123457")),
         ("update_customer", "external_id") => Value(json!("ext-8")),
@@ -176,8 +195,8 @@ fn fitting(id: &str, place: &str) -> Option<Fitting> {
         ("put_instrument", "saved_at" | "last_success_at" | "successful_payments" | "order") => InForce,
         ("put_limits", "pending" | "confirmed_at" | "operator") => InForce,
         ("put_level" | "put_rates", "created" | "modified" | "origin" | "by" | "version") => InForce,
-        ("put_limits" | "put_level", "filters") => Value(container("filters")),
-        ("put_level" | "put_settings", "methods") => Value(container("methods")),
+        ("put_limits" | "put_level", "filters") => Value(container(id, "filters")),
+        ("put_level" | "put_settings", "methods") => Value(container(id, "methods")),
         ("merge_customer", "into") => NotTried("it is the id of a customer, which the base has"),
         ("rename_level", "to") => NotTried("it is a new name, which the base has"),
         ("send_signal", "payment_instrument") => With(json!({ "signal": "card_expired" })),
@@ -187,14 +206,16 @@ fn fitting(id: &str, place: &str) -> Option<Fitting> {
         ("change_customers", "select.ids") => {
             In(json!({ "select": {}, "set": { "status": "member" }, "dry_run": true }))
         }
-        ("change_customers", "set.global_limit") => Value(container("global_limit")),
+        ("change_customers", "set.global_limit") => Value(container(id, "global_limit")),
         _ => return None,
     })
 }
 
 /// A list or an object for a field in it, where the example of the field is too little.
-fn container(name: &str) -> Value {
+fn container(id: &str, name: &str) -> Value {
     match name {
+        "rates" if id == "put_rates" => Value::Null,
+        "global_limit" if id == "put_settings" => json!({}),
         "rates" => json!([{ "from": "USD", "to": "EUR", "rate": "0.9" }]),
         "filters" => json!([{ "window": "daily", "amount_limit": "5.00" }]),
         "methods" => json!([{ "method": "card", "max_amount": "50.00" }]),
@@ -204,7 +225,7 @@ fn container(name: &str) -> Value {
 }
 
 /// Sets a value in a body. Objects and lists on the way are made from the examples of their fields.
-fn insert(document: &Document, fields: &[Field<'_>], body: &mut Value, path: &[String], value: Value) {
+fn insert((id, document): (&str, &Document), fields: &[Field<'_>], body: &mut Value, path: &[String], value: Value) {
     let mut at = body;
     for (depth, key) in path.iter().enumerate() {
         if key == "0" {
@@ -218,7 +239,7 @@ fn insert(document: &Document, fields: &[Field<'_>], body: &mut Value, path: &[S
             return;
         }
         let schema = fields.iter().find(|field| field.path == path[..=depth]).expect("the field").schema;
-        at = object.entry(key.clone()).or_insert_with(|| match container(key) {
+        at = object.entry(key.clone()).or_insert_with(|| match container(id, key) {
             Value::Null => document.example(schema),
             container => container,
         });
@@ -283,7 +304,10 @@ fn every_described_field_is_taken_with_its_example() {
             let Call { method, path, mut body } = call(&world);
             let place = field.place();
             let value = match fitting(id, &place) {
-                Some(Fitting::NotTried(_)) => continue,
+                Some(Fitting::NotTried(reason)) => {
+                    assert!(!reason.is_empty());
+                    continue;
+                }
                 Some(Fitting::InForce) => world.done("GET", &path, &Value::Null)[field.name()].clone(),
                 Some(Fitting::Now) => world.done("GET", "/v1/status", &Value::Null)["server_time"].clone(),
                 Some(Fitting::Value(value)) => value,
@@ -298,7 +322,7 @@ fn every_described_field_is_taken_with_its_example() {
                 Some(Fitting::With(others)) => panic!("{id} {place}: {others}"),
                 None => document.example(field.schema),
             };
-            insert(&document, &fields, &mut body, &field.path, value);
+            insert((id, &document), &fields, &mut body, &field.path, value);
             let answer = world.send(method, &path, &body);
             if answer.status >= 300 {
                 faults.push(format!("{id} {place}: {body}: {} {}", answer.status, answer.body));
@@ -328,12 +352,12 @@ fn every_value_beyond_a_described_bound_is_refused_by_name() {
         for field in fields.iter().filter(|field| !is_shown_only(&field.place())) {
             for (what, value) in document.values_beyond(field.schema) {
                 let mut body = sample.body.clone();
-                insert(&document, &fields, &mut body, &field.path, value);
+                insert((id, &document), &fields, &mut body, &field.path, value);
                 refused(&field.path, &body, &what);
             }
             if field.is_required {
                 let mut body = sample.body.clone();
-                insert(&document, &fields, &mut body, &field.path, Value::Null);
+                insert((id, &document), &fields, &mut body, &field.path, Value::Null);
                 remove(&mut body, &field.path);
                 refused(&field.path, &body, "it is missing");
             }
@@ -373,7 +397,7 @@ fn every_field_that_is_not_described_is_refused_by_name() {
             for name in names.iter().filter(|name| !is_taken(name)) {
                 let mut body = sample.body.clone();
                 let place = [path.as_slice(), std::slice::from_ref(name)].concat();
-                insert(&document, &fields, &mut body, &place, json!(1));
+                insert((id, &document), &fields, &mut body, &place, json!(1));
                 let answer = world.send(sample.method, &sample.path, &body);
                 count += 1;
                 let problem: Value = serde_json::from_str(&answer.body).unwrap_or_default();

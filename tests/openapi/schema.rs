@@ -3,24 +3,24 @@
 use serde_json::{Map, Value, json};
 
 /// The document of a daemon.
-pub struct Document(pub Value);
+pub(crate) struct Document(pub(crate) Value);
 
 /// A field of a body, or of an object in it.
 #[derive(Clone)]
-pub struct Field<'d> {
+pub(crate) struct Field<'d> {
     /// The keys that lead to it; `0` is the item of a list.
-    pub path: Vec<String>,
-    pub schema: &'d Value,
-    pub is_required: bool,
+    pub(crate) path: Vec<String>,
+    pub(crate) schema: &'d Value,
+    pub(crate) is_required: bool,
 }
 
 impl Field<'_> {
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.path.last().unwrap()
     }
 
     /// Its place with dots, without the numbers of items.
-    pub fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         let keys: Vec<&str> = self.path.iter().map(String::as_str).filter(|key| *key != "0").collect();
         keys.join(".")
     }
@@ -40,7 +40,7 @@ fn types(schema: &Value) -> Vec<&str> {
 
 impl Document {
     /// The schema that a reference names, or the schema itself.
-    pub fn resolved<'d>(&'d self, schema: &'d Value) -> &'d Value {
+    pub(crate) fn resolved<'d>(&'d self, schema: &'d Value) -> &'d Value {
         let target = schema["$ref"].as_str().and_then(|name| self.0.pointer(name.strip_prefix('#')?));
         target.unwrap_or(schema)
     }
@@ -66,7 +66,7 @@ impl Document {
     }
 
     /// The fields of a body and of the objects in it.
-    pub fn fields<'d>(&'d self, schema: &'d Value, path: &[String]) -> Vec<Field<'d>> {
+    pub(crate) fn fields<'d>(&'d self, schema: &'d Value, path: &[String]) -> Vec<Field<'d>> {
         let Some((below, object)) = self.object(schema) else { return Vec::new() };
         let required: Vec<&str> =
             object["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
@@ -80,7 +80,7 @@ impl Document {
     }
 
     /// The objects of a body: the keys that lead to each, and the names of its fields.
-    pub fn objects<'d>(&'d self, schema: &'d Value, path: &[String]) -> Vec<(Vec<String>, Vec<&'d str>)> {
+    pub(crate) fn objects<'d>(&'d self, schema: &'d Value, path: &[String]) -> Vec<(Vec<String>, Vec<&'d str>)> {
         let Some((below, object)) = self.object(schema) else { return Vec::new() };
         let path = [path, &below].concat();
         let properties = object["properties"].as_object().unwrap();
@@ -92,13 +92,17 @@ impl Document {
     }
 
     /// The example of a schema.
-    pub fn example(&self, schema: &Value) -> Value {
+    pub(crate) fn example(&self, schema: &Value) -> Value {
         if let Some(example) = schema["examples"].get(0) {
             return example.clone();
         }
         let schema = self.resolved(schema);
         if let Some(example) = schema["examples"].get(0) {
             return example.clone();
+        }
+        let is_null = |one: &Value| one["type"] == "null";
+        if let Some(first) = alternatives(schema).into_iter().find(|one| !is_null(one)) {
+            return self.example(first);
         }
         for choice in self.choices(schema) {
             if let Some(properties) = choice["properties"].as_object() {
@@ -118,13 +122,13 @@ impl Document {
     }
 
     /// Whether a schema allows a value. A question mark is in no text that matches a pattern.
-    pub fn allows(&self, schema: &Value, value: &Value) -> bool {
+    pub(crate) fn allows(&self, schema: &Value, value: &Value) -> bool {
         let is_one_of = |key: &str| schema[key].as_array().is_none_or(|words| words.contains(value));
         self.choices(schema).into_iter().any(|choice| allows_one(choice, value)) && is_one_of("enum")
     }
 
     /// Values that a schema does not allow, each with the reason.
-    pub fn values_beyond(&self, schema: &Value) -> Vec<(String, Value)> {
+    pub(crate) fn values_beyond(&self, schema: &Value) -> Vec<(String, Value)> {
         let mut beyond = vec![
             ("an object".to_owned(), json!({ "x": 1 })),
             ("a list of numbers".to_owned(), json!([1])),

@@ -31,11 +31,11 @@ described! {
     /// A decimal number in a text, without a sign and an exponent: an exchange rate, or the bound of a gate.
     DecimalText { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?$", "maxLength": 80, "examples": ["1.0872"] }
 
-    /// A decimal number above zero: a text, or a number, which is read digit by digit.
+    /// A decimal number above zero, of at most 28 digits: a text, or a number, which is read digit by digit.
     DecimalInput {
         "anyOf": [
             { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?$", "maxLength": 80 },
-            { "type": "number", "exclusiveMinimum": 0, "maximum": 999_999_999_999_999_999_u64 }
+            { "type": "number", "exclusiveMinimum": 0, "maximum": u64::MAX }
         ],
         "examples": ["1.0872"]
     }

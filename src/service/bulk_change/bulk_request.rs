@@ -23,7 +23,7 @@ use crate::{
                 search::{SEARCH_KEYS, customer_search},
                 update::read_customer_object,
             },
-            json::{boolean, member, text, text_list, unknown_key},
+            json::{boolean, member, nested_object, text, text_list, unknown_key},
             links::customer_table,
         },
         error::ServiceError,
@@ -74,7 +74,7 @@ impl BulkRequest {
     pub(super) fn read(rules: &Rules, merchant: &Merchant, body: &[u8]) -> Result<Self, ServiceError> {
         let body = object(body)?;
         if let Some(select) = member(&body, "select") {
-            check_selects(&object(select.get().as_bytes())?)?;
+            check_selects(&nested_object("select", select)?)?;
         }
         Self::read_object(rules, merchant, &body)
     }
@@ -111,8 +111,8 @@ impl BulkRequest {
         if let Some(key) = unknown_key(body, &["select", "set", "dry_run"]) {
             return Err(ServiceError::unknown_field(key, "select, set, dry_run"));
         }
-        let select = object(member(body, "select").ok_or_else(empty_selection)?.get().as_bytes())?;
-        let set = object(member(body, "set").ok_or(Refusal::Missing("set"))?.get().as_bytes())?;
+        let select = nested_object("select", member(body, "select").ok_or_else(empty_selection)?)?;
+        let set = nested_object("set", member(body, "set").ok_or(Refusal::Missing("set"))?)?;
         let is_trial = member(body, "dry_run").map_or(Ok(false), |raw| boolean("dry_run", raw))?;
         let (selection, filters) = read_selection(&select, merchant)?;
         let (update, limit) = read_changes(&set, rules, merchant.id, is_trial)?;
@@ -142,6 +142,11 @@ fn check_selects(select: &JsonObject<'_>) -> Result<(), ServiceError> {
         }
         return Ok(());
     }
+    if let Some((key, _)) = select.0.iter().find(|(_, raw)| has_long_text(raw)) {
+        let detail =
+            format!("`select`: a text of `{key}` is longer than {SELECTION_BYTES_MAX} bytes, so it selects nobody");
+        return Err(ServiceError::malformed("text_too_long", detail).at(key));
+    }
     let is_empty = |(key, raw): &(String, &RawValue)| match serde_json::from_str(raw.get()) {
         Ok(Value::Null) => true,
         Ok(Value::Array(ids)) => ids.is_empty(),
@@ -152,6 +157,17 @@ fn check_selects(select: &JsonObject<'_>) -> Result<(), ServiceError> {
         _ => false,
     };
     if select.0.iter().all(is_empty) { Err(empty_selection()) } else { Ok(()) }
+}
+
+/// The most bytes of a text that selects customers.
+const SELECTION_BYTES_MAX: usize = 256;
+
+fn has_long_text(raw: &RawValue) -> bool {
+    match serde_json::from_str(raw.get()) {
+        Ok(Value::String(text)) => text.len() > SELECTION_BYTES_MAX,
+        Ok(Value::Array(items)) => items.iter().filter_map(Value::as_str).any(|text| text.len() > SELECTION_BYTES_MAX),
+        _ => false,
+    }
 }
 
 fn empty_selection() -> ServiceError {
@@ -238,7 +254,7 @@ fn read_global_limit(
     merchant: Name,
     is_trial: bool,
 ) -> Result<GlobalLimit, ServiceError> {
-    let fields = object(raw.get().as_bytes())?;
+    let fields = nested_object("global_limit", raw)?;
     let text_of = |name: &'static str| member(&fields, name).map_or(Ok(None), |raw| text(name, raw));
     let direction = parse_word::<Direction>("direction", &text_of("direction")?.ok_or(Refusal::Missing("direction"))?)?;
     let currency = parse_currency(rules, &text_of("currency")?.ok_or(Refusal::Missing("currency"))?)?;

@@ -21,6 +21,14 @@ pub(crate) fn boolean(field: &str, raw: &RawValue) -> Result<bool, ServiceError>
     serde_json::from_str(raw.get()).map_err(|_| ServiceError::wrong_type(field, "true or false"))
 }
 
+/// An object in an object.
+pub(crate) fn nested_object<'r>(field: &str, raw: &'r RawValue) -> Result<JsonObject<'r>, ServiceError> {
+    if !raw.get().starts_with('{') {
+        return Err(ServiceError::wrong_type(field, "an object"));
+    }
+    Ok(object(raw.get().as_bytes())?)
+}
+
 /// The value of a key.
 pub(crate) fn member<'a>(object: &JsonObject<'a>, key: &str) -> Option<&'a RawValue> {
     object.0.iter().find(|(known, _)| known == key).map(|(_, raw)| *raw)

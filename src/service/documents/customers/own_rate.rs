@@ -1,10 +1,7 @@
 //! A customer's own exchange rate as a document, in both directions: a request takes what an answer shows.
 
 use crate::{
-    config::{
-        body::{JsonObject, object},
-        schema::amounts::DecimalText,
-    },
+    config::{body::JsonObject, schema::amounts::DecimalText},
     domain::{
         request::{fields::parse_currency, refusal::Refusal},
         rules::{
@@ -19,7 +16,7 @@ use crate::{
     service::{
         documents::{
             as_text::{AsText, Time},
-            json::{member, text, unknown_key},
+            json::{member, nested_object, text, unknown_key},
         },
         error::ServiceError,
     },
@@ -61,7 +58,7 @@ pub(crate) fn own_rates(raw: &RawValue, rules: &Rules) -> Result<Vec<OwnRate>, S
     if items.len() > OWN_RATES_MAX {
         return Err(Refusal::TooMany { field: "rates", most: OWN_RATES_MAX }.into());
     }
-    items.into_iter().map(|item| own_rate(&object(item.get().as_bytes())?, rules)).collect()
+    items.into_iter().map(|item| own_rate(&nested_object("rates", item)?, rules)).collect()
 }
 
 /// One rate. `units` is 1 and `valid_from` the beginning of time where absent.
@@ -77,7 +74,11 @@ fn own_rate(fields: &JsonObject<'_>, rules: &Rules) -> Result<OwnRate, ServiceEr
     let required = |name: &'static str| field(name).ok_or_else(|| bad(name, "is missing"));
     let code = |name: &'static str| -> Result<_, ServiceError> {
         let text = text("rates", required(name)?)?.unwrap_or_default();
-        Ok(parse_currency(rules, &text)?)
+        parse_currency(rules, &text).map_err(|_| {
+            let detail =
+                format!("`rates`: `{name}`: {text:?} is not an ISO 4217 code and is not configured under [currencies]");
+            ServiceError::malformed("currency_unknown", detail).at("rates")
+        })
     };
     let (from, to) = (code("from")?, code("to")?);
     if from == to {

@@ -12,7 +12,7 @@ use crate::{
         rules::{gates::RoutingStrategy, provenance::Origin},
         vocabulary::direction::Direction,
     },
-    service::documents::requests::customers::{FilterRequest, MethodRequest},
+    service::documents::requests::customers::{FilterRequest, GateNameText, MethodRequest},
 };
 
 described! {
@@ -38,7 +38,7 @@ described! {
         "additionalProperties": {
             "anyOf": [
                 { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?$", "maxLength": 80 },
-                { "type": "number", "exclusiveMinimum": 0, "maximum": 999_999_999_999_999_999_u64 }
+                { "type": "number", "exclusiveMinimum": 0, "maximum": u64::MAX }
             ]
         },
         "examples": [{ "USD": "1.0872" }]
@@ -58,7 +58,7 @@ objects! {
         /// The settings of payment methods, which override those of the endpoint.
         may "methods": Option<ListOf<MethodRequest>>,
         /// The gates and routes of the level. Absent: those of the endpoint.
-        may "gates": Option<ListOf<NameText>>,
+        may "gates": Option<ListOf<GateNameText>>,
         /// The order of the gates. Absent: `priority`.
         may "routing": Option<WordOf<RoutingStrategy>>,
         /// The usage limits of the level.

@@ -6,9 +6,7 @@ use crate::{
         described,
         lists::ListOf,
         object::objects,
-        texts::{
-            CurrencyText, CustomerIdText, InstrumentTokenText, NameText, SentenceText, TimeInput, TimeText, WindowText,
-        },
+        texts::{CurrencyText, CustomerIdText, InstrumentTokenText, NameText, TimeInput, TimeText, WindowText},
         words::WordOf,
     },
     domain::{
@@ -70,6 +68,15 @@ described! {
         ],
         "examples": ["1000001"]
     }
+
+    /// A text that selects customers, at most 256 bytes in UTF-8.
+    SelectionText { "type": "string", "maxLength": 256, "examples": ["gold"] }
+
+    /// The name of a gate or a route.
+    GateNameText { "type": "string", "minLength": 1, "maxLength": 128, "examples": ["gate-a"] }
+
+    /// The name of a payment method.
+    MethodNameText { "type": "string", "minLength": 1, "maxLength": 128, "examples": ["card"] }
 
     /// Ids of customers.
     CustomerIds {
@@ -216,7 +223,7 @@ objects! {
     /// The settings of a payment method. A value that is absent or `null` is not set.
     Refused MethodRequest {
         /// The payment method.
-        must "method": NameText,
+        must "method": MethodNameText,
         /// Whether payment forms show the method.
         may "show_in_form": Option<bool>,
         /// The smallest amount.
@@ -224,7 +231,7 @@ objects! {
         /// The largest amount.
         may "max_amount": Option<BoundInput>,
         /// The gates and routes of the method, at least one.
-        may "gates": Option<ListOf<NameText>>,
+        may "gates": Option<ListOf<GateNameText>>,
     }
 
     /// Bounds of the amounts of all methods.
@@ -323,19 +330,19 @@ objects! {
         /// Customers who hold this instrument.
         may "payment_instrument": TextOrTexts,
         /// Customers with this e-mail address, or with one that begins so.
-        may "email": SentenceText,
+        may "email": SelectionText,
         /// Customers with this phone number.
-        may "phone": SentenceText,
+        may "phone": SelectionText,
         /// Customers whose name, or a word of it, begins so.
-        may "name": SentenceText,
+        may "name": SelectionText,
         /// Customers with this stored level of deposits; an empty text: without one.
-        may "deposit_level": SentenceText,
+        may "deposit_level": SelectionText,
         /// Customers with this stored level of withdrawals; an empty text: without one.
-        may "withdrawal_level": SentenceText,
+        may "withdrawal_level": SelectionText,
         /// Customers with this status.
         may "status": WordOf<CustomerStatus>,
         /// Customers with this label.
-        may "label": SentenceText,
+        may "label": SelectionText,
         /// Customers who were created at this time or later.
         may "created_from": crate::config::schema::texts::TimeOrDateText,
         /// Customers who were created before this time; of a date, the day is included.

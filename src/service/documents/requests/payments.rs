@@ -40,7 +40,7 @@ fn field(generator: &mut SchemaGenerator, name: &str, is_required: bool) -> Opti
             "The time of the operation, read as `occurred_at`. A line has at most one of the two.",
         ),
         "transaction_id" => (
-            one::<TransactionIdText>(generator, is_required),
+            if is_required { one::<TransactionIdText>(generator, true) } else { optional_text(NAME_BYTES_MAX, "tx-1") },
             "The id of the transaction, unique in the merchant. A check and a payment form can leave it out.",
         ),
         "project" => (
