@@ -97,7 +97,7 @@ fn backtest_knows_an_import_of_denials_alone() {
     // A denial of a moment ago looks like one of a daemon.
     let recent = a_minute_ago();
     let rows = format!(
-        "id,customer,direction,currency,amount,level,time,outcome\na,alice,deposit,EUR,1.00,gold,{recent},denied\n"
+        "id,customer,direction,currency,amount,level,time,outcome,code\na,alice,deposit,EUR,1.00,gold,{recent},denied,19000\n"
     );
     folder.write("history.csv", &rows);
     let ended = run(&folder, &["import", "--transactions", "history.csv", "--config", ".", "--merchant", "acme"]);

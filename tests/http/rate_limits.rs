@@ -139,12 +139,12 @@ fn lines_of_a_batch_wait_for_their_turn() {
     assert!(status == 200 && answer.matches("\"replay\":true").count() == 7, "{answer}");
 }
 
-/// A batch whose sender has not ended it. It runs until it is dropped.
+/// A batch of one line, which is none, whose sender has not ended it. It runs until it is dropped.
 fn endless_batch(daemon: &Daemon, token: &str) -> (TcpStream, u16) {
     let mut stream = TcpStream::connect(("127.0.0.1", daemon.port())).expect("a connection");
     let head = format!(
         "POST /v1/batch HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: application/x-ndjson\r\n\
-         transfer-encoding: chunked\r\n\r\n"
+         transfer-encoding: chunked\r\n\r\n2\r\nx\n\r\n"
     );
     stream.write_all(head.as_bytes()).expect("the head");
     let mut status = [0; 12];

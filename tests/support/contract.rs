@@ -167,7 +167,8 @@ pub fn described_answer_fields() -> BTreeSet<String> {
     let operations = operations.filter_map(Value::as_object).flat_map(|row| row.values());
     for operation in operations {
         let responses = operation["responses"].as_object().into_iter().flat_map(|responses| responses.values());
-        let contents = responses.filter_map(|response| response["content"].as_object()).flat_map(|all| all.values());
+        let contents = responses.filter_map(|response| resolved(response)["content"].as_object());
+        let contents = contents.flat_map(|all| all.values());
         contents.for_each(|content| collect_fields(&content["schema"], "", &mut found, &mut visited));
     }
     found
@@ -203,7 +204,7 @@ fn collect_fields(schema: &Value, otherwise: &str, found: &mut BTreeSet<String>,
 pub fn fields_of_answer(method: &str, path: &str, answer: &Answer) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let Some(operation) = operation(&method.to_lowercase(), path) else { return found };
-    let contents = operation["responses"][&answer.status.to_string()]["content"].as_object();
+    let contents = resolved(&operation["responses"][&answer.status.to_string()])["content"].as_object();
     for (media, content) in contents.into_iter().flatten() {
         let is_lines = media == "application/x-ndjson";
         let documents: Vec<&str> = if is_lines { answer.body.lines().collect() } else { vec![&answer.body] };

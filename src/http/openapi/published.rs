@@ -1,11 +1,7 @@
 //! The description of the API as it is served. The router builds it at start, because the operation table names the
 //! handlers that serve it.
 
-use crate::config::schema::{
-    described,
-    object::objects,
-    texts::{SentenceText, VersionText},
-};
+use crate::config::schema::{described, object::objects, texts::VersionText};
 use std::sync::OnceLock;
 
 /// The description of the API.
@@ -44,8 +40,6 @@ objects! {
         must "openapi": VersionText,
         /// The name and the version of the API.
         must "info": OpenApiPart,
-        /// The dialect of the schemas.
-        may "jsonSchemaDialect": SentenceText,
         /// The address of the daemon, for the paths.
         may "servers": Vec<OpenApiPart>,
         /// The groups of operations.
