@@ -131,6 +131,8 @@ fn level_of(event: &GlobalEvent) -> Option<LevelKey> {
         | GlobalEvent::LevelCreated { .. }
         | GlobalEvent::ExternalIdsGenerated { .. }
         | GlobalEvent::ConfigurationApplied { .. }
+        | GlobalEvent::RatesFileApplied { .. }
+        | GlobalEvent::MerchantFileApplied { .. }
         | GlobalEvent::LevelRenamed { .. }
         | GlobalEvent::SegmentsReleased { .. }
         | GlobalEvent::ArchiveLossAccepted { .. }
