@@ -13,7 +13,7 @@ pub(super) struct Content {
     /// The seconds after which a browser loads the page again; `None`: it does not.
     pub(super) refresh_s: Option<u8>,
     /// Whether a part of the page is refreshed by a script.
-    has_live_part: bool,
+    pub(super) has_live_part: bool,
 }
 
 impl Content {
