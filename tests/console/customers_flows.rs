@@ -130,9 +130,11 @@ fn change_many(browser: &Browser, daemon: &Daemon) {
 fn merge(browser: &Browser, daemon: &Daemon) {
     let found = api(daemon, "vera", "GET", "customers?merchant_customer_identifier=payer-1", &Value::Null);
     let number = found["customers"][0]["customer_id"].as_str().unwrap().to_owned();
+    api(daemon, "olga", "PATCH", &format!("customers/{number}"), &json!({ "email": "alice@example.com" }));
     browser.open(&address(daemon, &format!("console/m/acme/customers/{number}")));
     browser.follow("Merge");
-    browser.fill("into", "1000001");
+    browser.wait_for("The same e-mail or phone");
+    browser.follow("Alice Ng (1000001)");
     browser.press("Show what happens");
     browser.wait_for("It cannot be taken back.");
     assert_eq!(customer(daemon, &number)["customer_id"], number.as_str(), "a preview merges nothing");
