@@ -146,8 +146,6 @@ fn unknown_query_parameters_are_refused() {
         ("GET", format!("{c}/usage")),
         ("POST", format!("{c}/merge")),
         ("POST", format!("{c}/signals")),
-        ("PUT", "/v1/merchants/acme/levels/deposit/EUR/new".to_owned()),
-        ("DELETE", "/v1/merchants/acme/levels/deposit/EUR/gold".to_owned()),
         ("PUT", "/v1/rates".to_owned()),
         ("POST", "/v1/batch".to_owned()),
         ("GET", "/v1/status".to_owned()),
@@ -159,6 +157,12 @@ fn unknown_query_parameters_are_refused() {
         assert_eq!((&refused["code"], &refused["field"]), (&json!("unknown_field"), &json!("dry_run")), "{asked}");
     }
     assert_eq!(daemon.get(&c).ok()["deletion_due"], json!(null));
+    // Changes of levels take `dry_run`, and refuse a misspelt one.
+    for (method, name) in [("PUT", "new"), ("DELETE", "gold")] {
+        let asked = format!("/v1/merchants/acme/levels/deposit/EUR/{name}?dryrun=true");
+        let refused = daemon.send(method, &asked, &json!({})).problem(400);
+        assert_eq!((&refused["code"], &refused["field"]), (&json!("unknown_field"), &json!("dryrun")), "{asked}");
+    }
     assert_eq!(daemon.get("/healthz?probe=1").status, 200, "a health check is answered");
 }
 
