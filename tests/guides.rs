@@ -7,7 +7,7 @@
 //! compared. What must not be run is a `text` or a `console` block.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
-use levelgate::docs::{GUIDES, guide};
+use levelgate::docs::{GUIDES, PICTURES, guide};
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 use serde_json::Value;
 use std::{
@@ -166,12 +166,12 @@ impl Daemon {
             .unwrap()
     }
 
-    /// The status, the headers and the body of a page.
+    /// The status, the headers and the body of a page; of a picture, what is text of it.
     fn get(&self, path: &str) -> (u16, ureq::http::HeaderMap, String) {
         let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
         let mut answer = agent.get(format!("http://{}{path}", self.address)).call().unwrap();
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        (status, headers, answer.body_mut().read_to_string().unwrap())
+        (status, headers, String::from_utf8_lossy(&answer.body_mut().read_to_vec().unwrap()).into_owned())
     }
 }
 
@@ -359,10 +359,24 @@ fn the_table_of_guides_has_every_file_of_the_folder() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    let listed: BTreeSet<String> = GUIDES.iter().map(|guide| format!("{}.md", guide.name)).collect();
+    let guides = GUIDES.iter().map(|guide| format!("{}.md", guide.name));
+    let listed: BTreeSet<String> = guides.chain(["pictures".to_owned()]).collect();
     assert_eq!(files, listed);
     for guide in GUIDES {
         assert!(guide.text.starts_with("# "), "{} begins with its title", guide.name);
+    }
+}
+
+#[test]
+fn every_picture_is_small_and_shown_in_a_guide() {
+    let files = fs::read_dir(root().join("src/docs/pictures")).unwrap();
+    let files: BTreeSet<String> = files.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let listed: BTreeSet<String> = PICTURES.iter().map(|picture| picture.name.to_owned()).collect();
+    assert_eq!(files, listed);
+    for picture in PICTURES {
+        let is_shown = GUIDES.iter().any(|guide| guide.text.contains(&format!("](pictures/{})", picture.name)));
+        assert!(is_shown, "no guide shows {}", picture.name);
+        assert!(picture.png.len() < 60_000, "{} has {} bytes", picture.name, picture.png.len());
     }
 }
 
@@ -410,6 +424,17 @@ fn the_daemon_serves_the_guides_without_scripts() {
     }
     let (status, headers, _) = daemon.get("/docs/style.css");
     assert_eq!((status, headers["content-type"].to_str().unwrap()), (200, "text/css; charset=utf-8"));
+    let policy = headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("img-src 'self';"), "{policy}");
+    for picture in PICTURES {
+        let path = format!("/docs/{}", picture.name);
+        let shown = GUIDES
+            .iter()
+            .any(|guide| daemon.get(&format!("/docs/{}", guide.name)).2.contains(&format!("src=\"{path}\"")));
+        assert!(shown, "no page shows {path}");
+        let (status, headers, _) = daemon.get(&path);
+        assert_eq!((status, headers["content-type"].to_str().unwrap()), (200, "image/png"));
+    }
     let (status, headers, _) = daemon.get("/docs/nothing");
     assert_eq!((status, headers["content-type"].to_str().unwrap()), (404, "application/problem+json"));
     assert!(guide("nothing").is_none());

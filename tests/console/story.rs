@@ -25,12 +25,12 @@ impl Agent {
         self.browser.press(text);
     }
 
-    /// Takes a picture of the window for the guide.
-    fn picture(&self, name: &str) {
+    /// Takes a picture of an element for the guide.
+    fn picture(&self, name: &str, xpath: &str) {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guide-pictures");
         fs::create_dir_all(&folder).expect("a folder for the pictures");
         let taken = folder.join(name);
-        self.browser.picture(&taken);
+        self.browser.picture_of(xpath, &taken);
         let bytes = fs::metadata(&taken).expect("a picture").len();
         assert!((2_000..PICTURE_BYTES_MAX).contains(&bytes), "{name} has {bytes} bytes");
         if std::env::var_os("LEVELGATE_WRITE_PICTURES").is_some() {
@@ -45,7 +45,7 @@ fn an_angry_customer_has_an_answer_in_under_four_clicks() {
     let daemon = daemon_with("");
     fill(&daemon);
     let browser = Browser::start(false);
-    browser.display((660, 520), "light");
+    browser.display((900, 1_500), "light");
     browser.open(&format!("http://127.0.0.1:{}/console/m/acme/customers", daemon.port()));
     browser.fill("token", &token_of("vera"));
     browser.press("Sign in");
@@ -54,7 +54,7 @@ fn an_angry_customer_has_an_answer_in_under_four_clicks() {
     agent.browser.fill("email", "alice@");
     agent.press("Search");
     agent.browser.wait_for("alice@example.com");
-    agent.picture("console-search.png");
+    agent.picture("console-search.png", "//main//div[@class='scroll'][table]");
     agent.follow("1000001");
     agent.browser.wait_for("The last payment was denied");
     let shown = agent.browser.text();
@@ -63,10 +63,10 @@ fn an_angry_customer_has_an_answer_in_under_four_clicks() {
     {
         assert!(shown.contains(part), "{part}:\n{shown}");
     }
-    agent.picture("console-denial.png");
+    agent.picture("console-denial.png", "//section[@aria-labelledby='denied']");
     agent.follow("Every limit and gate");
     agent.browser.wait_for("What would pass");
-    agent.picture("console-question.png");
+    agent.picture("console-question.png", "//section[@aria-live]");
     assert!(agent.clicks.get() < 4, "{} clicks", agent.clicks.get());
     assert_eq!(agent.browser.log(), Vec::<String>::new(), "the browser reports nothing");
 }

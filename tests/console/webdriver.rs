@@ -254,6 +254,13 @@ impl Browser {
         }
     }
 
+    /// Writes a picture of the element that an XPath finds.
+    #[track_caller]
+    pub(crate) fn picture_of(&self, xpath: &str, path: &Path) {
+        let shot = self.on_element(xpath, "GET", "screenshot", &Value::Null);
+        std::fs::write(path, decode_base64(shot.as_str().expect("a picture"))).expect("the picture is written");
+    }
+
     /// Writes a picture of the window.
     pub(crate) fn picture(&self, path: &Path) {
         let shot = self.call("GET", "/screenshot", &Value::Null);
