@@ -52,7 +52,7 @@ static DAEMONS: LazyLock<[Daemon; 2]> = LazyLock::new(|| {
     })
 });
 
-/// The bytes of the answers, without the times of the system clock; `None`: the request waits for more bytes.
+/// The bytes of the answers, without times of the system clock and ids; `None`: the request waits for more bytes.
 fn answers(daemon: &Daemon, request: &[u8]) -> Option<String> {
     let mut stream = connect(daemon.port());
     stream.set_read_timeout(Some(WAIT)).unwrap();
@@ -65,7 +65,9 @@ fn answers(daemon: &Daemon, request: &[u8]) -> Option<String> {
         Err(error) => panic!("{error}"),
     }
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    let is_lasting = |line: &&str| !line.starts_with("date: ") && !line.starts_with("connection: ");
+    // A request without an id gets a random one.
+    let changes = ["date: ", "connection: ", "x-request-id: "];
+    let is_lasting = |line: &&str| !changes.iter().any(|start| line.starts_with(start));
     Some(text.split("\r\n").filter(is_lasting).collect::<Vec<_>>().join("\n"))
 }
 

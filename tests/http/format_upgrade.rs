@@ -279,8 +279,8 @@ fn folder_without_its_memory_knows_the_test_merchants_from_the_journal() {
         std::fs::write(path, text.replacen(sandbox, now, 1)).unwrap();
     };
     for (first, then, words) in [
-        ("sandbox = true\n", "\n", "cannot become a real one"),
-        ("\n", "sandbox = true\n", "cannot become a test merchant"),
+        ("sandbox = true\n", "# real\n", "cannot become a real one"),
+        ("# real\n", "sandbox = true\n", "cannot become a test merchant"),
     ] {
         // At the first start the folder of format 4 has its file, or else takes the value of the files.
         let text = |text: String| text.replacen("sandbox = true\n", first, 1);

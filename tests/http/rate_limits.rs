@@ -160,16 +160,20 @@ fn a_token_with_a_rate_leaves_batches_to_other_tokens() {
     let file = std::fs::read_to_string(folder.path().join("levelgate.toml")).expect("the settings");
     folder.write("levelgate.toml", &file.replacen("[http]\n", "[http]\nmax_batches = 8\n", 1));
     let daemon = Daemon::start(folder);
-    // A quarter of eight, and not one more, however many are tried.
-    let limited: Vec<(TcpStream, u16)> = (0..4).map(|_| endless_batch(&daemon, GATEWAY)).collect();
+    // A quarter of eight, and not one more.
+    let limited: Vec<(TcpStream, u16)> = (0..2).map(|_| endless_batch(&daemon, GATEWAY)).collect();
     let statuses = |batches: &[(TcpStream, u16)]| batches.iter().map(|(_, status)| *status).collect::<Vec<_>>();
-    assert_eq!(statuses(&limited), [200, 200, 503, 503]);
+    assert_eq!(statuses(&limited), [200, 200]);
+    let whole = |token: &str| call(&daemon, "POST", "/v1/batch", token, "x\n");
+    let (status, answer) = whole(GATEWAY);
+    assert!(status == 503 && answer.contains("one token has a quarter of [http] max_batches"), "{answer}");
     // The others are there for the token without a rate.
-    let others: Vec<(TcpStream, u16)> = (0..7).map(|_| endless_batch(&daemon, OPERATOR)).collect();
-    assert_eq!(statuses(&others), [200, 200, 200, 200, 200, 200, 503]);
+    let others: Vec<(TcpStream, u16)> = (0..6).map(|_| endless_batch(&daemon, OPERATOR)).collect();
+    assert_eq!(statuses(&others), [200; 6]);
+    assert_eq!(whole(OPERATOR).0, 503);
     // What has ended can begin again.
     drop((limited, others));
-    eventually("the batches have ended", || endless_batch(&daemon, GATEWAY).1 == 200);
+    eventually("the batches have ended", || whole(GATEWAY).0 == 200);
 }
 
 #[test]

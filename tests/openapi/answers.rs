@@ -11,7 +11,7 @@ use support::{
 };
 
 /// What the answers of this test need not have, by the beginning of its name, and where it is from.
-const EXPLAINED: [(&str, &str); 40] = [
+const EXPLAINED: [(&str, &str); 42] = [
     ("AcceptedLoss.", "an archive that lost segments: tests/http/archive_loss.rs"),
     ("AmountUsage.missing_rate", "usage in a currency that has lost its rate"),
     ("BlockCause.label", "a block by a label: tests/http/denial_figures.rs"),
@@ -40,8 +40,10 @@ const EXPLAINED: [(&str, &str); 40] = [
     ("ListedCustomer.last_payment_at", "a list that is sorted by it: tests/http/customer_filters.rs"),
     ("Problem.bad_rows", "tables with bad rows: tests/http/import_export.rs"),
     ("Problem.fields", "a repetition with other content: tests/http/idempotency.rs"),
+    ("Problem.problems", "bodies with several problems: tests/http/refusal_words.rs"),
     ("Problem.request_id", "calls with an id: tests/http/request_names.rs"),
     ("Problem.warnings", "files that cannot be reloaded: tests/http/configuration_reload.rs"),
+    ("RedisState.", "a daemon with Redis: tests/redis/shipping.rs"),
     ("RemovedValue.", "tables that remove values: tests/http/import_export.rs"),
     ("StandbyState.", "a standby: tests/redis/standby.rs"),
     ("TakeOverReport.", "a standby: tests/redis/standby.rs"),
