@@ -39,7 +39,7 @@ const REQUESTS: [(&str, &str); 7] = [
 
 /// A header that the fast path leaves to the routes, and that changes nothing there.
 const FOR_ROUTES: &[u8] = b"connection: keep-alive, keep-alive\r\n";
-/// After each request: its answer is the last.
+/// After each request, so that the connection ends.
 const LAST: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 /// A request that waits for more bytes has no answer in this time.
 const WAIT: Duration = Duration::from_millis(400);
@@ -52,8 +52,8 @@ static DAEMONS: LazyLock<[Daemon; 2]> = LazyLock::new(|| {
     })
 });
 
-/// The bytes of the answers, without times of the system clock and ids; `None`: the request waits for more bytes.
-fn answers(daemon: &Daemon, request: &[u8]) -> Option<String> {
+/// The bytes of the first answer, without times of the system clock and ids; `None`: the request waits for more bytes.
+fn answer(daemon: &Daemon, request: &[u8]) -> Option<String> {
     let mut stream = connect(daemon.port());
     stream.set_read_timeout(Some(WAIT)).unwrap();
     let _ = stream.write_all(request).and_then(|()| stream.write_all(LAST));
@@ -68,7 +68,9 @@ fn answers(daemon: &Daemon, request: &[u8]) -> Option<String> {
     // A request without an id gets a random one.
     let changes = ["date: ", "connection: ", "x-request-id: "];
     let is_lasting = |line: &&str| !changes.iter().any(|start| line.starts_with(start));
-    Some(text.split("\r\n").filter(is_lasting).collect::<Vec<_>>().join("\n"))
+    // The first answer: a damaged request can end the connection, or leave bytes that are no request.
+    let first = text.split("HTTP/1.1 ").nth(1).unwrap_or_default();
+    Some(first.split("\r\n").filter(is_lasting).collect::<Vec<_>>().join("\n"))
 }
 
 #[test]
@@ -81,10 +83,14 @@ fn the_fast_path_and_the_routes_answer_the_same() {
                 false => (head.as_bytes().to_vec(), edited(body.as_bytes(), edits)),
             };
             let length = format!("content-length: {}\r\n", body.len());
+            // Another version of HTTP gives the header another meaning.
+            if !head.windows(11).any(|part| part == b" HTTP/1.1\r\n") {
+                return;
+            }
             // Last, so that a damaged end of the head meets the same header in both.
             let whole = |more: &[u8]| [&head, length.as_bytes(), more, b"\r\n", &body].concat();
-            let fast = answers(&DAEMONS[0], &whole(b""));
-            let routed = answers(&DAEMONS[1], &whole(FOR_ROUTES));
+            let fast = answer(&DAEMONS[0], &whole(b""));
+            let routed = answer(&DAEMONS[1], &whole(FOR_ROUTES));
             assert_eq!(fast, routed, "{}", String::from_utf8_lossy(&whole(b"")));
         },
     );
