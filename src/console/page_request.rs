@@ -177,14 +177,13 @@ impl PageRequest {
     pub(super) fn customers<'a>(&'a self, merchant: &'a Merchant) -> CustomerService<'a> {
         let parts = &self.console.parts;
         let by = self.token.as_ref().map(|token| token.name);
-        let role = self.token.as_ref().map(|token| token.role);
         CustomerService {
             service: &parts.payments,
             jobs: &parts.jobs,
             rules: &self.rules,
             merchant,
             author: Author { source: ChangeSource::Api, by, job: None },
-            lesser_role: role.filter(|role| *role != Role::Operator).map(Role::word),
+            lesser: self.token.as_ref().and_then(|token| token.lesser()),
         }
     }
 

@@ -90,11 +90,15 @@ impl Sessions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{domain::vocabulary::names::Name, service::access::access_tokens::Role};
+    use crate::{
+        domain::vocabulary::names::Name,
+        service::access::access_tokens::{CredentialKind, Role},
+    };
 
     fn vera() -> SignedIn {
         let name = Name::parse("vera").unwrap();
         let token = Arc::new(AccessToken {
+            kind: CredentialKind::Token,
             role: Role::Viewer,
             name,
             digest: [7; 32],

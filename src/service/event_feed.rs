@@ -109,7 +109,7 @@ impl PaymentService {
         let rules = self.rules();
         let named = query.merchant.as_deref();
         if let Some(unreached) = named.filter(|named| !reaches(reach, named)) {
-            return Err(ServiceError::forbidden(format!("this token does not reach merchant {unreached:?}")));
+            return Err(ServiceError::forbidden(format!("this caller does not reach merchant {unreached:?}")));
         }
         let is_selected =
             |merchant: Name| named.is_none_or(|named| named == merchant.as_str()) && reach.contains(merchant);

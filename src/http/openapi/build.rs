@@ -63,6 +63,12 @@ pub(super) fn document() -> Value {
                     "description": "An access token with one of the roles `gateway`, `viewer` and `operator`, for all \
                                     merchants or for some. Each operation names the roles that may call it. Where the \
                                     configuration has no tokens, levelgate listens on loopback only and needs none."
+                },
+                "certificate": {
+                    "type": "mutualTLS",
+                    "description": "The certificate of a client of TLS, where the configuration has an authority for \
+                                    clients. The common name of its subject has a role and merchants, as a token has. A \
+                                    token that is sent as well decides alone."
                 }
             }
         }
@@ -72,14 +78,14 @@ pub(super) fn document() -> Value {
 /// The roles and the merchants of an operation in words.
 fn access_text(operation: &Operation) -> String {
     let roles = match operation.role {
-        RequiredRole::Public => return "No token is needed.".to_owned(),
+        RequiredRole::Public => return "No token or certificate is needed.".to_owned(),
         RequiredRole::Any => "`gateway`, `viewer`, `operator`".to_owned(),
         role => role.word().split(',').map(|role| format!("`{role}`")).collect::<Vec<_>>().join(", "),
     };
     let merchants = match operation.merchants {
-        MerchantScope::OfPath => "The token must be for the merchant of the path.",
-        MerchantScope::OfToken => "The answer is about the merchants of the token.",
-        MerchantScope::All => "The token must be for all merchants.",
+        MerchantScope::OfPath => "The token or certificate must be for the merchant of the path.",
+        MerchantScope::OfToken => "The answer is about the merchants of the token or certificate.",
+        MerchantScope::All => "The token or certificate must be for all merchants.",
     };
     format!("Roles: {roles}. {merchants}")
 }
@@ -108,7 +114,7 @@ fn described(operation: &Operation, group: &str, generator: &mut SchemaGenerator
         "description": format!("{} {}{any_query}", operation.summary, access_text(operation)),
         "parameters": parameters(operation.path, (keys, repeatable), generator),
         "responses": responses,
-        "security": if operation.role == RequiredRole::Public { json!([]) } else { json!([{ "bearer": [] }]) },
+        "security": if operation.role == RequiredRole::Public { json!([]) } else { json!([{ "bearer": [] }, { "certificate": [] }]) },
         "x-problem-codes": codes,
     });
     if let Some(body) = request_body(operation.body, generator) {

@@ -69,8 +69,8 @@ pub(super) fn responses(operation: &Operation) -> (Map<String, Value>, Value) {
 /// The titles of the statuses of problems.
 const STATUSES: [(u16, &str); 14] = [
     (400, "The call cannot be read."),
-    (401, "The token is missing, wrong or expired."),
-    (403, "The token does not allow the call."),
+    (401, "The token is missing, wrong or expired; without a token, the same of the certificate."),
+    (403, "The token or certificate does not allow the call."),
     (404, "The object that the call names does not exist."),
     (408, "The request was not complete in time."),
     (409, "The id is known with other content, or the value belongs to another customer."),

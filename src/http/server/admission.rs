@@ -5,10 +5,7 @@ use crate::http::{
     operations::operation::{AccessRule, MerchantScope, Operation, RequiredRole, merchant_segment},
     state::AppState,
 };
-use crate::service::{
-    access::access_tokens::{AccessToken, Role},
-    error::ServiceError,
-};
+use crate::service::{access::access_tokens::AccessToken, error::ServiceError};
 use axum::{extract::OptionalFromRequestParts, http::request::Parts};
 use std::{convert::Infallible, sync::Arc};
 
@@ -30,11 +27,12 @@ impl<S: Sync> OptionalFromRequestParts<S> for Admission {
 /// Refuses a token that a rule does not allow on a path.
 pub(crate) fn permit(token: &AccessToken, rule: AccessRule, path: &str) -> Result<(), ServiceError> {
     if !rule.role.allows(token.role) {
-        return Err(wrong_role(rule.role, token.role));
+        return Err(wrong_role(rule.role, token));
     }
     match rule.merchants {
         MerchantScope::All if token.merchants.is_some() => {
-            Err(ServiceError::forbidden("this is for all merchants, and this token reaches only some"))
+            let kind = token.kind.word();
+            Err(ServiceError::forbidden(format!("this is for all merchants, and this {kind} reaches only some")))
         }
         MerchantScope::All | MerchantScope::OfToken => Ok(()),
         MerchantScope::OfPath => merchant_segment(path).map_or(Ok(()), |merchant| token.reaches(&decoded(merchant))),
@@ -42,9 +40,9 @@ pub(crate) fn permit(token: &AccessToken, rule: AccessRule, path: &str) -> Resul
 }
 
 /// The refusal of a token with another role.
-fn wrong_role(needed: RequiredRole, role: Role) -> ServiceError {
-    let needed = needed.word().replace(',', " or ");
-    ServiceError::forbidden(format!("this needs a token of role {needed}; the role of this token is {}", role.word()))
+fn wrong_role(needed: RequiredRole, token: &AccessToken) -> ServiceError {
+    let (needed, kind, role) = (needed.word().replace(',', " or "), token.kind.word(), token.role.word());
+    ServiceError::forbidden(format!("this needs a {kind} of role {needed}; the role of this {kind} is {role}"))
 }
 
 impl AppState {

@@ -39,9 +39,30 @@ impl Role {
     }
 }
 
+/// What a caller shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CredentialKind {
+    /// A bearer token.
+    Token,
+    /// The certificate of a connection.
+    Certificate,
+}
+
+impl CredentialKind {
+    /// The noun of refusals.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Certificate => "certificate",
+        }
+    }
+}
+
 /// One token, whose text is not kept, only its digest; or one certificate of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessToken {
+    /// Whether it is a token or a certificate.
+    pub kind: CredentialKind,
     /// What it may do.
     pub role: Role,
     /// Its name in histories and in the log.
@@ -62,6 +83,7 @@ pub struct AccessToken {
 impl From<&Credential> for AccessToken {
     fn from(Credential { token, digest }: &Credential) -> Self {
         Self {
+            kind: CredentialKind::Token,
             role: token.role.into(),
             name: token.name,
             digest: *digest,
@@ -76,6 +98,7 @@ impl From<&Credential> for AccessToken {
 impl From<&CertificateRole> for AccessToken {
     fn from(CertificateRole { common_name, role, merchants }: &CertificateRole) -> Self {
         Self {
+            kind: CredentialKind::Certificate,
             role: (*role).into(),
             name: *common_name,
             digest: common_name_digest(common_name.as_str()),
@@ -101,7 +124,21 @@ fn ids(merchants: &[Name]) -> Vec<String> {
     merchants.iter().map(ToString::to_string).collect()
 }
 
+/// A caller who may not do what only operators may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LesserCaller {
+    /// Whether it has a token or a certificate.
+    pub kind: CredentialKind,
+    /// Its role.
+    pub role: Role,
+}
+
 impl AccessToken {
+    /// The caller, if its role is not that of operators.
+    pub(crate) fn lesser(&self) -> Option<LesserCaller> {
+        (self.role != Role::Operator).then_some(LesserCaller { kind: self.kind, role: self.role })
+    }
+
     /// The merchants that it is for.
     pub(crate) fn reach(&self) -> MerchantScope {
         match &self.merchants {
@@ -130,12 +167,15 @@ impl AccessToken {
     /// Refuses a merchant that the token is not for.
     pub(crate) fn reaches(&self, merchant: &str) -> Result<(), ServiceError> {
         match &self.merchants {
-            Some(listed) if !listed.iter().any(|known| known == merchant) => {
-                Err(ServiceError::forbidden(format!("this token does not reach merchant {merchant:?}")))
-            }
+            Some(listed) if !listed.iter().any(|known| known == merchant) => Err(unreached(self.kind, merchant)),
             _ => Ok(()),
         }
     }
+}
+
+/// The refusal of a merchant that a credential is not for.
+pub(crate) fn unreached(kind: CredentialKind, merchant: &str) -> ServiceError {
+    ServiceError::forbidden(format!("this {} does not reach merchant {merchant:?}", kind.word()))
 }
 
 /// Why a request has no valid token.

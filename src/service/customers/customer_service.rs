@@ -11,6 +11,7 @@ use crate::{
     },
     ledger::{Actor, CustomerRef, CustomerWithUsage},
     service::{
+        access::access_tokens::LesserCaller,
         documents::customers::customer::CustomerContext,
         error::ServiceError,
         jobs::Jobs,
@@ -41,8 +42,8 @@ pub struct CustomerService<'a> {
     pub merchant: &'a Merchant,
     /// The caller, for histories.
     pub author: Author,
-    /// The role of the caller's token where it may not do what only operators may do; `None`: the caller may.
-    pub lesser_role: Option<&'static str>,
+    /// The caller's token where it may not do what only operators may do; `None`: the caller may.
+    pub lesser: Option<LesserCaller>,
 }
 
 impl CustomerService<'_> {
@@ -53,10 +54,12 @@ impl CustomerService<'_> {
 
     /// Refuses what only operators may do; `what` describes it.
     pub(super) fn require_operator(&self, what: &str) -> Result<(), ServiceError> {
-        match self.lesser_role {
+        match self.lesser {
             None => Ok(()),
-            Some(role) => Err(ServiceError::forbidden(format!(
-                "{what} needs a token of role operator; the role of this token is {role}"
+            Some(LesserCaller { kind, role }) => Err(ServiceError::forbidden(format!(
+                "{what} needs a {kind} of role operator; the role of this {kind} is {}",
+                role.word(),
+                kind = kind.word()
             ))),
         }
     }
