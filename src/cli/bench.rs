@@ -10,6 +10,7 @@ mod figures;
 mod find_max;
 mod floor;
 mod generator;
+mod hostile;
 mod latency;
 mod options;
 mod pacer;
@@ -20,6 +21,7 @@ mod report;
 mod requests;
 mod session;
 mod table;
+mod tail_table;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -32,11 +34,13 @@ use crate::cli::{
     bench::{
         child::{DaemonOrder, MERCHANT, OwnDaemon},
         disturbance::{Disturbance, Disturber},
-        figures::{ratio_hundredths, show_hundredths, show_ns},
+        figures::show_ns,
+        hostile::{HostileClients, HostileKind},
         report::{BenchReport, SettingsReport},
         requests::WorkloadRequests,
         session::{RunReport, Session},
         table::{RUN_HEAD, print_generator, print_operations, print_table, run_row},
+        tail_table::print_tail,
         target::{RemoteOrder, fill_own, open_remote, start_own},
         workload::Workload,
         zipf::Zipf,
@@ -69,10 +73,12 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let settings = SettingsReport::new(target, &options.load());
     settings.print();
     let mut report = BenchReport::new(settings);
-    if options.during.is_empty() {
-        measure(options, &mut report)?;
-    } else {
+    if !options.during.is_empty() {
         measure_during(options, &mut report)?;
+    } else if !options.hostile.is_empty() {
+        measure_hostile(options, &mut report)?;
+    } else {
+        measure(options, &mut report)?;
     }
     report.finish(options.json.as_deref(), options.hgrm.as_deref(), options.find_max)
 }
@@ -99,7 +105,7 @@ fn show(options: &Options, requests: u64) {
 fn open(options: &Options, report: &mut BenchReport) -> anyhow::Result<(Option<OwnDaemon>, Session)> {
     let load = options.load();
     if let Some((url, merchant)) = options.url.as_deref().zip(options.merchant.as_deref()) {
-        let order = RemoteOrder { url, token_file: options.token_file.as_ref(), merchant, pid: options.pid };
+        let order = RemoteOrder { url, files: &options.files, merchant, pid: options.pid };
         let mut session = open_remote(&order, &load)?;
         (0..options.fill).try_for_each(|_| session.fill())?;
         return Ok((None, session));
@@ -178,42 +184,24 @@ fn measure_during(options: &Options, report: &mut BenchReport) -> anyhow::Result
     Ok(())
 }
 
-/// Prints each run of `--during` next to the quiet one at the same rate.
-fn print_tail(report: &BenchReport) {
-    print_line!("\nLatency from when a request was due to its answer, quiet and during other work");
-    let mut ordered: Vec<&RunReport> = report.runs.iter().collect();
-    // The quiet run is the first of each rate.
-    ordered.sort_by_key(|run| run.offered);
-    let quiet = |rate| report.runs.iter().find(|run| run.label == "quiet" && run.offered == rate);
-    let rows: Vec<Vec<String>> = ordered
-        .iter()
-        .map(|run| {
-            let mut row = vec![run.offered_text(), run.label.clone(), run.throughput.to_string()];
-            row.extend(run.latency.named().into_iter().map(|(_, ns)| show_ns(ns)));
-            let ratio = quiet(run.offered).map(|quiet| ratio_hundredths(run.latency.p99, quiet.latency.p99));
-            row.push(ratio.map(show_hundredths).unwrap_or_default());
-            row.push(run.server_cpu_ns.map(show_ns).unwrap_or_default());
-            let work = report.disturbances.get(&format!("{} {}", run.label, run.offered_text()));
-            row.push(work.map(|work| work.text()).unwrap_or_default());
-            row
-        })
-        .collect();
-    print_table(
-        &[
-            "offered",
-            "during",
-            "answered/s",
-            "p50",
-            "p90",
-            "p99",
-            "p99.9",
-            "p99.99",
-            "max",
-            "p99 / quiet",
-            "CPU/request",
-            "work",
-        ],
-        &rows,
-    );
-    print_generator(&ordered);
+/// Measures each rate without hostile clients, then with those of each kind, all at one daemon.
+fn measure_hostile(options: &Options, report: &mut BenchReport) -> anyhow::Result<()> {
+    let (daemon, mut session) = open(options, report)?;
+    let kinds = std::iter::once(None).chain(options.hostile.iter().copied().map(Some));
+    for kind in kinds {
+        for rate in options.rates_during() {
+            let clients = kind.map(|kind| HostileClients::start(kind, options.hostile_sizes(), session.endpoint()));
+            let clients = clients.transpose()?;
+            let run = session.run(kind.map_or("quiet", HostileKind::word), Some(rate))?;
+            if let Some(clients) = clients {
+                report.disturbances.insert(format!("{} {}", run.label, run.offered_text()), clients.stop()?);
+            }
+            eprintln!("{} {}: p99 {}", run.label, run.offered_text(), show_ns(run.latency.p99));
+            report.runs.push(run);
+        }
+    }
+    report.usage.push(session.read_back()?);
+    print_tail(report);
+    drop(daemon);
+    Ok(())
 }

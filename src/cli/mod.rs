@@ -9,6 +9,7 @@ mod doctor;
 mod export;
 mod export_transactions;
 mod generate;
+mod health;
 mod help;
 mod import;
 mod import_transactions;
@@ -30,13 +31,19 @@ use std::process::ExitCode;
 
 /// An in-memory limits and routing daemon for payment gateways.
 #[derive(Debug, Parser)]
-#[command(name = "levelgate", version, about, after_help = EXIT_STATUS, disable_help_subcommand = true)]
+#[command(name = "levelgate", version, long_version = VERSION, about, after_help = EXIT_STATUS, disable_help_subcommand = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
     serve: serve::Options,
 }
+
+/// The version, and the features of cargo that the program was built with.
+#[cfg(feature = "otlp")]
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nfeatures: otlp");
+#[cfg(not(feature = "otlp"))]
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nfeatures: none");
 
 const EXIT_STATUS: &str = "Exit status: 0 done, 1 failed or refused, 2 wrong usage.";
 
@@ -75,6 +82,11 @@ enum Command {
         after_help = "Example:\n  levelgate reload\n\nExit status: 0 applied, 1 refused: every problem is printed."
     )]
     Reload(support::daemon_client::DaemonAddress),
+    /// Ask a running daemon whether it decides, as the health check of a container does
+    #[command(
+        after_help = "Examples:\n  levelgate health\n  levelgate health --url https://localhost:7400 --ca ca.pem\n\nExit status: 0 it is ready, 1 it is not, or does not answer within 5 s."
+    )]
+    Health(support::daemon_client::DaemonAddress),
     /// Make a standby the primary
     #[command(
         after_help = "Example:\n  levelgate take-over --url http://standby.internal:7400 --token-file operator.token\n\nExit status: 0 the standby answers writes, 1 it could not take over."
@@ -112,7 +124,7 @@ enum Command {
     Mock(mock::Options),
     /// Measure a daemon under a seeded load, and check what it recorded
     #[command(
-        after_help = "Examples:\n  levelgate bench\n  levelgate bench --rate 1000,10000,20000 --seconds 30 --json new.json --hgrm new.hgrm\n  levelgate bench --find-max --slo p99=5ms\n  levelgate bench --compare floor --mix reserve=1\n  levelgate bench --during snapshot,reload,archive,upload,download\n  levelgate bench --diff old.json new.json\n  levelgate bench --print-merchant > /etc/levelgate/merchants/bench.toml\n  levelgate bench --url http://10.0.0.5:7400 --token-file bench.token --merchant bench\n\nWithout --url, the bench starts a daemon with a temporary folder. Latency counts from the time at which a request was\ndue, not from when it was sent. At the end, the usage of all customers is compared with the bench's own sum.\n\nExit status: 0 measured, 1 failed, or the usage differs from what was answered, 3 measured, but a run is invalid."
+        after_help = "Examples:\n  levelgate bench\n  levelgate bench --rate 1000,10000,20000 --seconds 30 --json new.json --hgrm new.hgrm\n  levelgate bench --find-max --slo p99=5ms\n  levelgate bench --compare floor --mix reserve=1\n  levelgate bench --during snapshot,reload,archive,upload,download\n  levelgate bench --hostile slow-head,half-open,big-body,bad-json\n  levelgate bench --diff old.json new.json\n  levelgate bench --print-merchant > /etc/levelgate/merchants/bench.toml\n  levelgate bench --url http://10.0.0.5:7400 --token-file bench.token --merchant bench\n  levelgate bench --url https://levelgate.internal:7400 --ca ca.pem --cert bench.pem --key bench.key --merchant bench\n\nWithout --url, the bench starts a daemon with a temporary folder. Latency counts from the time at which a request was\ndue, not from when it was sent. At the end, the usage of all customers is compared with the bench's own sum.\n\nExit status: 0 measured, 1 failed, or the usage differs from what was answered, 3 measured, but a run is invalid."
     )]
     Bench(bench::Options),
     /// Print a guide, or the help of a command
@@ -147,6 +159,7 @@ pub fn run() -> ExitCode {
         Command::Backtest(options) => backtest::run(&options),
         Command::Snapshot(daemon) => snapshot::run(&daemon),
         Command::Reload(daemon) => reload::run(&daemon),
+        Command::Health(daemon) => health::run(&daemon),
         Command::TakeOver(daemon) => take_over::run(&daemon),
         Command::Inspect(options) if options.is_redis() => inspect_redis::run(&options.of_redis),
         Command::Inspect(options) => inspect::run(&options),

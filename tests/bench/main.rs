@@ -1,6 +1,8 @@
 //! `levelgate bench` as its users run it: short runs against real daemons. No figure is asserted, only what was recorded.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod tls;
+
 use serde_json::Value;
 use std::{fs, path::Path};
 use support::{

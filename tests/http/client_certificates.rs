@@ -167,3 +167,50 @@ fn rows_need_an_authority_and_open_other_addresses_only_with_one() {
 fn without_authority(text: &str, ca: &Path) -> String {
     text.replace(&format!(", client_ca = {ca:?}"), "")
 }
+
+#[test]
+fn commands_show_a_certificate_and_refusals_name_it() {
+    let (folder, authority, clients) = folder(ROWS);
+    let daemon = Daemon::start(folder);
+    let (admin, till) = (clients.client("a", "/CN=admin", 2), clients.client("t", "/CN=till", 2));
+    let url = daemon.url("");
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let command = |words: &[&str], cert: &Path, key: &Path| {
+        let (ca, cert, key) = (text(&authority.ca), text(cert), text(key));
+        let files = ["--url", &url, "--ca", &ca, "--cert", &cert, "--key", &key];
+        run(&daemon.folder, &[words, &files].concat())
+    };
+    for words in [
+        &["health"][..],
+        &["reload"],
+        &["snapshot"],
+        &["export", "--merchant", "acme"],
+        &["mock", "--merchant", "acme", "--count", "2"],
+    ] {
+        let done = command(words, &admin.certificate, &admin.key);
+        assert_eq!(done.code, Some(0), "{words:?}: {}", done.text);
+    }
+    for (words, refusal) in [
+        (&["reload"][..], "this needs a certificate of role operator; the role of this certificate is gateway"),
+        (&["export", "--merchant", "acme"], "the role of this certificate is gateway"),
+    ] {
+        let refused = command(words, &till.certificate, &till.key);
+        assert!(refused.code == Some(1) && refused.text.contains(refusal), "{words:?}: {}", refused.text);
+    }
+    let elsewhere = agent(daemon.folder.authority.as_deref(), Some(&till));
+    let mut answer = elsewhere.post(daemon.url("/v1/merchants/other/transactions")).send("{}").unwrap();
+    let body = answer.body_mut().read_to_string().unwrap();
+    assert!(body.contains("this certificate does not reach merchant"), "{body}");
+    // Files that cannot be used.
+    for (cert, key, words) in [
+        (&admin.certificate, &till.key, "the file of --key does not belong to that of --cert"),
+        (&admin.key, &admin.key, "the file of --cert, contains no certificate in PEM"),
+        (&admin.certificate, &admin.certificate, "the file of --key contains no private key in PEM"),
+        (&admin.certificate, &authority.ca.with_file_name("absent"), "the file of --key"),
+    ] {
+        let refused = command(&["reload"], cert, key);
+        assert!(refused.code == Some(1) && refused.text.contains(words), "{words}: {}", refused.text);
+    }
+    let alone = run(&daemon.folder, &["reload", "--url", &url, "--cert", &text(&admin.certificate)]);
+    assert_eq!(alone.code, Some(2), "{}", alone.text);
+}

@@ -3,6 +3,7 @@
 use crate::cli::{
     bench::{
         child::ChildProcess,
+        connection::ServerAddress,
         figures::{Figure, median, ratio_hundredths, show_hundredths},
         requests::Endpoint,
         session::{LoadSettings, RunReport, Session},
@@ -45,8 +46,8 @@ const COMPARED: [(&str, FigureOf); 5] = [
 /// It does not start.
 pub(super) fn start_floor(load: &LoadSettings) -> anyhow::Result<(ChildProcess, Session)> {
     let process = ChildProcess::start(&["bench".as_ref(), "--serve-floor".as_ref()])?;
-    let endpoint =
-        Endpoint { address: process.address.clone(), merchant: "bench".to_owned(), token: None, prefix: String::new() };
+    let address = ServerAddress::plain(process.address.clone());
+    let endpoint = Endpoint { address, merchant: "bench".to_owned(), token: None, prefix: String::new() };
     let session = Session::new(endpoint, Some(process.id()), load.clone());
     Ok((process, session))
 }

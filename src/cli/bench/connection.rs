@@ -1,6 +1,12 @@
-//! One connection to the daemon, with one request at a time.
+//! One connection to the daemon, plain or with TLS, with one request at a time.
 
 use anyhow::Context;
+use rustls::{ClientConfig, ClientConnection, pki_types::ServerName};
+use std::{
+    io::{self, Read, Write},
+    net::TcpStream as BlockingStream,
+    sync::Arc,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -8,12 +14,73 @@ use tokio::{
 
 /// The most header lines of an answer.
 const HEADERS_MAX: usize = 32;
+/// The bytes for which a read has room.
+const READ_BYTES: usize = 4_096;
+
+/// The address of a server.
+#[derive(Debug, Clone)]
+pub(super) struct ServerAddress {
+    /// `HOST:PORT`.
+    pub(super) host_port: String,
+    /// How connections begin; `None`: without TLS.
+    pub(super) tls: Option<TlsClient>,
+}
+
+impl ServerAddress {
+    /// An address without TLS.
+    pub(super) const fn plain(host_port: String) -> Self {
+        Self { host_port, tls: None }
+    }
+}
+
+/// The client of TLS connections.
+#[derive(Debug, Clone)]
+pub(super) struct TlsClient {
+    pub(super) config: Arc<ClientConfig>,
+    /// The name that the certificate of the server must have.
+    pub(super) name: ServerName<'static>,
+}
+
+/// An open connection that no runtime uses. A TLS session is boxed: most benches have none.
+#[derive(Debug)]
+pub(super) struct OpenStream {
+    tcp: BlockingStream,
+    tls: Option<Box<ClientConnection>>,
+}
+
+impl OpenStream {
+    /// Opens a connection, and does the handshake of TLS.
+    ///
+    /// # Errors
+    /// The address cannot be reached, or the handshake fails.
+    pub(super) fn connect(address: &ServerAddress) -> anyhow::Result<Self> {
+        let ServerAddress { host_port, tls } = address;
+        let mut tcp = BlockingStream::connect(host_port).with_context(|| format!("cannot connect to {host_port}"))?;
+        tcp.set_nodelay(true)?;
+        let tls = match tls {
+            None => None,
+            Some(TlsClient { config, name }) => {
+                let mut session = ClientConnection::new(Arc::clone(config), name.clone())?;
+                while session.is_handshaking() {
+                    let handshake = session.complete_io(&mut tcp);
+                    handshake.with_context(|| format!("the TLS handshake with {host_port} failed"))?;
+                }
+                Some(Box::new(session))
+            }
+        };
+        tcp.set_nonblocking(true)?;
+        Ok(Self { tcp, tls })
+    }
+}
 
 /// A connection that stays open.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,
+    tls: Option<Box<ClientConnection>>,
     received: Vec<u8>,
+    /// Encrypted bytes on their way.
+    encrypted: Vec<u8>,
 }
 
 /// An answer.
@@ -24,31 +91,21 @@ pub(super) struct Answer<'a> {
 }
 
 impl Connection {
-    /// Opens a connection to `HOST:PORT`.
-    ///
-    /// # Errors
-    /// The address cannot be reached.
-    pub(super) fn open(address: &str) -> anyhow::Result<std::net::TcpStream> {
-        let stream = std::net::TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?;
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
-        Ok(stream)
-    }
-
     /// Takes over an open connection. Call it on the runtime that will use it.
     ///
     /// # Errors
     /// The runtime refuses the connection.
-    pub(super) fn new(stream: std::net::TcpStream) -> anyhow::Result<Self> {
-        Ok(Self { stream: TcpStream::from_std(stream)?, received: Vec::with_capacity(4_096) })
+    pub(super) fn new(OpenStream { tcp, tls }: OpenStream) -> anyhow::Result<Self> {
+        let stream = TcpStream::from_std(tcp)?;
+        Ok(Self { stream, tls, received: Vec::with_capacity(READ_BYTES), encrypted: Vec::new() })
     }
 
     /// Gives the connection back, so that another runtime can use it.
     ///
     /// # Errors
     /// The runtime does not release the connection.
-    pub(super) fn into_stream(self) -> anyhow::Result<std::net::TcpStream> {
-        Ok(self.stream.into_std()?)
+    pub(super) fn into_stream(self) -> anyhow::Result<OpenStream> {
+        Ok(OpenStream { tcp: self.stream.into_std()?, tls: self.tls })
     }
 
     /// Sends a request and waits for its whole answer.
@@ -56,20 +113,56 @@ impl Connection {
     /// # Errors
     /// The connection broke, or the answer is not one of HTTP/1.1 with a length.
     pub(super) async fn call(&mut self, request: &[u8]) -> anyhow::Result<Answer<'_>> {
-        self.stream.write_all(request).await.context("the daemon closed a connection")?;
+        self.send(request).await.context("the daemon closed a connection")?;
         self.received.clear();
         let (status, body_start, end) = loop {
-            let read = self.stream.read_buf(&mut self.received).await.context("a connection broke")?;
+            let read = self.receive().await.context("a connection broke")?;
             anyhow::ensure!(read > 0, "the daemon closed a connection");
             if let Some(head) = read_head(&self.received)? {
                 break head;
             }
         };
         while self.received.len() < end {
-            let read = self.stream.read_buf(&mut self.received).await.context("a connection broke")?;
+            let read = self.receive().await.context("a connection broke")?;
             anyhow::ensure!(read > 0, "the daemon closed a connection during an answer");
         }
         Ok(Answer { status, body: self.received.get(body_start..end).unwrap_or_default() })
+    }
+
+    async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(session) = &mut self.tls else { return self.stream.write_all(bytes).await };
+        session.writer().write_all(bytes)?;
+        self.encrypted.clear();
+        while session.wants_write() {
+            session.write_tls(&mut self.encrypted)?;
+        }
+        self.stream.write_all(&self.encrypted).await
+    }
+
+    /// Appends bytes to what was received; 0: the daemon has closed the connection.
+    async fn receive(&mut self) -> io::Result<usize> {
+        let Some(session) = &mut self.tls else { return self.stream.read_buf(&mut self.received).await };
+        let before = self.received.len();
+        loop {
+            self.encrypted.clear();
+            self.encrypted.reserve(READ_BYTES);
+            if self.stream.read_buf(&mut self.encrypted).await? == 0 {
+                return Ok(0);
+            }
+            let mut rest = self.encrypted.as_slice();
+            while !rest.is_empty() {
+                session.read_tls(&mut rest)?;
+                session.process_new_packets().map_err(io::Error::other)?;
+                // Until there is no more, which is an error of this kind.
+                match session.reader().read_to_end(&mut self.received) {
+                    Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+                    _ => {}
+                }
+            }
+            if self.received.len() > before {
+                return Ok(self.received.len() - before);
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     cli::{
         bench::child::{MERCHANT_ID, OwnDaemon, other_merchant},
-        support::daemon_client::{self, ClientFiles},
+        support::{client_files::ClientFiles, daemon_client},
     },
     config,
     service::{
@@ -188,7 +188,7 @@ impl Work {
             }
             Self::Download => {
                 let path = format!("/v1/merchants/{MERCHANT_ID}/customers.csv");
-                let is_done = daemon_client::download(url, ClientFiles::default(), &path, &mut io::sink())?;
+                let is_done = daemon_client::download(url, &ClientFiles::default(), &path, &mut io::sink())?;
                 anyhow::ensure!(is_done, "the daemon refused a download");
             }
         }
@@ -198,7 +198,7 @@ impl Work {
 }
 
 fn post(url: &str, path: &str, body: Box<dyn io::Read>) -> anyhow::Result<()> {
-    let answer = daemon_client::post(url, ClientFiles::default(), path, body)?;
+    let answer = daemon_client::post(url, &ClientFiles::default(), path, body)?;
     anyhow::ensure!(answer.is_done(), "{path}: {}", answer.body());
     Ok(())
 }

@@ -8,13 +8,12 @@
 //! it is sent.
 
 use crate::cli::bench::{
-    connection::{Answer, Connection},
+    connection::{Answer, Connection, OpenStream, ServerAddress},
     latency::Latencies,
     pacer::Pacer,
 };
 use anyhow::Context;
 use std::{
-    net::TcpStream,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -87,7 +86,7 @@ impl Measurement {
 
 /// A connection and what is sent over it.
 struct Line<C> {
-    stream: TcpStream,
+    stream: OpenStream,
     caller: C,
 }
 
@@ -103,8 +102,13 @@ impl<C: Caller> Generator<C> {
     ///
     /// # Errors
     /// A connection cannot be opened.
-    pub(super) fn connect(address: &str, callers: Vec<C>, threads: usize, classes: usize) -> anyhow::Result<Self> {
-        let lines = callers.into_iter().map(|caller| Ok(Line { stream: Connection::open(address)?, caller }));
+    pub(super) fn connect(
+        address: &ServerAddress,
+        callers: Vec<C>,
+        threads: usize,
+        classes: usize,
+    ) -> anyhow::Result<Self> {
+        let lines = callers.into_iter().map(|caller| Ok(Line { stream: OpenStream::connect(address)?, caller }));
         Ok(Self { lines: lines.collect::<anyhow::Result<_>>()?, threads, classes })
     }
 

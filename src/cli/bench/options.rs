@@ -1,19 +1,23 @@
 //! The arguments of `bench`.
 
-use crate::cli::bench::{
-    child::StoreChoice,
-    compare::Peer,
-    disturbance::{Disturbance, DisturbanceSizes},
-    figures::read_time,
-    find_max::Objective,
-    session::LoadSettings,
-    workload::Mix,
+use crate::cli::{
+    bench::{
+        child::StoreChoice,
+        compare::Peer,
+        disturbance::{Disturbance, DisturbanceSizes},
+        figures::read_time,
+        find_max::Objective,
+        hostile::{HostileKind, HostileSizes},
+        session::LoadSettings,
+        workload::Mix,
+    },
+    support::client_files::ClientFiles,
 };
 use std::{path::PathBuf, time::Duration};
 
 /// The rate of an open loop if the arguments name none.
 const RATE: u64 = 10_000;
-/// The rates of `--during` if the arguments name none.
+/// The rates of `--during` and `--hostile` if the arguments name none.
 const RATES_DURING: [u64; 4] = [1_000, 10_000, 20_000, 30_000];
 
 /// The arguments of `bench`.
@@ -22,9 +26,9 @@ pub(in crate::cli) struct Options {
     /// Measure a running daemon instead of one that the bench starts. Needs --merchant
     #[arg(long, value_name = "URL", requires = "merchant", conflicts_with_all = ["store", "during"])]
     pub(super) url: Option<String>,
-    /// A file with a token of the daemon: role operator, or gateway for the merchant
-    #[arg(long, value_name = "FILE", env = "LEVELGATE_TOKEN_FILE", requires = "url")]
-    pub(super) token_file: Option<PathBuf>,
+    // With `url`. The token or certificate has the role operator, or gateway for the merchant.
+    #[command(flatten)]
+    pub(super) files: ClientFiles,
     /// A merchant of the daemon whose file says `benchmark = true`. No other merchant is accepted
     #[arg(long, value_name = "ID", requires = "url")]
     pub(super) merchant: Option<String>,
@@ -52,7 +56,7 @@ pub(in crate::cli) struct Options {
     mix: Mix,
 
     /// Requests offered a second, whether or not earlier ones are answered; several rates are measured one after the other
-    /// [default: 10000; with --during 1000,10000,20000,30000]
+    /// [default: 10000; with --during and --hostile 1000,10000,20000,30000]
     #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     rate: Vec<u64>,
     /// Offer no rate: each connection sends when its last request is answered. Measures throughput
@@ -93,6 +97,16 @@ pub(in crate::cli) struct Options {
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     merchants: u32,
 
+    /// Measure while hostile clients of each kind attack the daemon, after a run without them
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND,...", conflicts_with_all = ["during", "compare", "find_max", "saturate"])]
+    pub(super) hostile: Vec<HostileKind>,
+    /// The clients of a kind of --hostile
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    hostile_clients: u32,
+    /// The bytes, requests or handshakes that the clients of a kind of --hostile send in a second
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    hostile_rate: u32,
+
     /// Write all results to this file as JSON
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
@@ -103,7 +117,7 @@ pub(in crate::cli) struct Options {
     #[arg(long, num_args = 2, value_names = ["OLD", "NEW"], exclusive = true)]
     pub(super) diff: Option<Vec<PathBuf>>,
     /// Print the first requests of the workload, and measure nothing
-    #[arg(long, value_name = "N", conflicts_with_all = ["url", "compare", "during", "find_max"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["url", "compare", "during", "find_max", "hostile"])]
     pub(super) show: Option<u64>,
     /// Print the file of a merchant that can be measured with --url, and measure nothing
     #[arg(long, exclusive = true)]
@@ -140,9 +154,14 @@ impl Options {
         offered
     }
 
-    /// The rates of `--during`.
+    /// The rates of `--during` and `--hostile`.
     pub(super) fn rates_during(&self) -> Vec<u64> {
         if self.rate.is_empty() { RATES_DURING.to_vec() } else { self.rate.clone() }
+    }
+
+    /// The sizes of `--hostile`.
+    pub(super) fn hostile_sizes(&self) -> HostileSizes {
+        HostileSizes { clients: self.hostile_clients, rate: self.hostile_rate }
     }
 
     /// The sizes of `--during`.

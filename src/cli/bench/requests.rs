@@ -1,6 +1,9 @@
 //! Requests as bytes, and the hash of a workload.
 
-use crate::cli::bench::workload::{Lane, Operation, Step, Transaction, Workload};
+use crate::cli::bench::{
+    connection::ServerAddress,
+    workload::{Lane, Operation, Step, Transaction, Workload},
+};
 use sha2::{Digest, Sha256};
 use std::io::Write;
 
@@ -10,8 +13,8 @@ pub(super) const LEVEL: &str = "gold";
 /// Where requests go, and who sends them.
 #[derive(Debug, Clone)]
 pub(super) struct Endpoint {
-    /// `HOST:PORT`.
-    pub(super) address: String,
+    /// The server.
+    pub(super) address: ServerAddress,
     /// The merchant of the bench.
     pub(super) merchant: String,
     /// The bearer token.
@@ -34,13 +37,13 @@ pub(super) struct RequestWriter {
 impl RequestWriter {
     /// A writer whose transaction ids begin with `ids`, after the prefix of the bench.
     pub(super) fn new(endpoint: &Endpoint, ids: &str) -> Self {
-        let Endpoint { address, merchant, token, prefix } = endpoint;
+        let Endpoint { address: ServerAddress { host_port, .. }, merchant, token, prefix } = endpoint;
         let authorization =
             token.as_ref().map_or_else(String::new, |token| format!("authorization: Bearer {token}\r\n"));
         Self {
             path: format!("/v1/merchants/{merchant}"),
             head: format!(
-                " HTTP/1.1\r\nhost: {address}\r\n{authorization}content-type: application/json\r\ncontent-length: "
+                " HTTP/1.1\r\nhost: {host_port}\r\n{authorization}content-type: application/json\r\ncontent-length: "
             ),
             transactions: format!("{prefix}{ids}"),
             customers: format!("{prefix}c"),
@@ -109,7 +112,7 @@ impl WorkloadRequests {
     /// The requests of a workload over this many connections.
     pub(super) fn new(workload: &Workload, connections: u32) -> Self {
         let endpoint = Endpoint {
-            address: "localhost".to_owned(),
+            address: ServerAddress::plain("localhost".to_owned()),
             merchant: "bench".to_owned(),
             token: None,
             prefix: String::new(),

@@ -114,6 +114,11 @@ impl Session {
         Self { endpoint, server, load, expected, zipf, runs: 0, fills: 0 }
     }
 
+    /// The server.
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
     /// The workload of a run.
     fn workload(&self, run: u32) -> Workload {
         Workload { seed: self.load.seed, run, mix: self.load.mix, zipf: Arc::clone(&self.zipf) }

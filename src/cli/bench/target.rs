@@ -3,19 +3,18 @@
 use crate::cli::{
     bench::{
         child::{DaemonOrder, MERCHANT_ID, OwnDaemon},
+        connection::{ServerAddress, TlsClient},
         report::MemoryReport,
         requests::Endpoint,
         session::{LoadSettings, Session},
     },
-    support::daemon_client::{self, ClientFiles},
+    support::{client_files::ClientFiles, daemon_client},
 };
 use crate::daemon::random::random_u64;
 use anyhow::Context;
+use rustls::pki_types::ServerName;
 use serde_json::Value;
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path, sync::Arc};
 
 /// Bytes of the journal that a daemon keeps in memory for readers of the journal.
 const JOURNAL_TAIL_BYTES: u64 = 64 << 20;
@@ -27,7 +26,7 @@ const JOURNAL_TAIL_BYTES: u64 = 64 << 20;
 pub(super) fn start_own(order: DaemonOrder, load: &LoadSettings) -> anyhow::Result<(OwnDaemon, Session)> {
     let daemon = OwnDaemon::start(order)?;
     let endpoint = Endpoint {
-        address: daemon.process.address.clone(),
+        address: ServerAddress::plain(daemon.process.address.clone()),
         merchant: MERCHANT_ID.to_owned(),
         token: None,
         prefix: String::new(),
@@ -85,7 +84,7 @@ fn folder_bytes(folder: &Path) -> u64 {
 #[derive(Debug)]
 pub(super) struct RemoteOrder<'a> {
     pub(super) url: &'a str,
-    pub(super) token_file: Option<&'a PathBuf>,
+    pub(super) files: &'a ClientFiles,
     pub(super) merchant: &'a str,
     pub(super) pid: Option<u32>,
 }
@@ -95,12 +94,8 @@ pub(super) struct RemoteOrder<'a> {
 /// # Errors
 /// The daemon does not answer, or the merchant is not marked.
 pub(super) fn open_remote(order: &RemoteOrder<'_>, load: &LoadSettings) -> anyhow::Result<Session> {
-    let RemoteOrder { url, token_file, merchant, pid } = *order;
-    let address = url.trim_end_matches('/').strip_prefix("http://").filter(|address| !address.contains('/'));
-    let address = address.with_context(|| format!("{url} is not http://HOST:PORT, which the bench needs"))?;
-    let address = if address.contains(':') { address.to_owned() } else { format!("{address}:80") };
-    let token_file = token_file.map(PathBuf::as_path);
-    let files = ClientFiles { token_file, ca: None };
+    let RemoteOrder { url, files, merchant, pid } = *order;
+    let address = server_address(url, files)?;
     let document = daemon_client::get(url, files, &format!("/v1/merchants/{merchant}")).with_context(|| {
         format!("{url} does not show the merchant {merchant}: it does not answer, has no such merchant, or refuses the token")
     })?;
@@ -110,13 +105,61 @@ pub(super) fn open_remote(order: &RemoteOrder<'_>, load: &LoadSettings) -> anyho
         "the merchant {merchant} is not reserved for benches: the bench records payments of made-up customers, so the \
          merchant's file must contain `benchmark = true` (levelgate bench --print-merchant prints such a file)"
     );
-    let token = token_file.map(fs::read_to_string).transpose().context("the token file cannot be read")?;
     let endpoint = Endpoint {
         address,
         merchant: merchant.to_owned(),
-        token: token.map(|token| token.trim().to_owned()),
+        token: files.token()?,
         // No customer and no transaction of an earlier bench.
         prefix: format!("b{:08x}-", random_u64()? >> 32),
     };
     Ok(Session::new(endpoint, pid, load.clone()))
+}
+
+/// The address of a URL without a path.
+fn server_address(url: &str, files: &ClientFiles) -> anyhow::Result<ServerAddress> {
+    let wrong = || format!("{url} is neither http://HOST:PORT nor https://HOST:PORT, which the bench needs");
+    let (scheme, authority) = url.trim_end_matches('/').split_once("://").with_context(wrong)?;
+    anyhow::ensure!(!authority.is_empty() && !authority.contains('/'), wrong());
+    let default_port = match scheme {
+        "http" => 80,
+        "https" => 443,
+        _ => anyhow::bail!(wrong()),
+    };
+    // The address of IPv6 is in brackets.
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse::<u16>().ok().with_context(wrong)?),
+        _ => (authority, default_port),
+    };
+    let tls = match scheme {
+        "https" => {
+            let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+            let name = ServerName::try_from(name).with_context(wrong)?;
+            Some(TlsClient { config: Arc::new(files.rustls_config()?), name })
+        }
+        _ => None,
+    };
+    Ok(ServerAddress { host_port: format!("{host}:{port}"), tls })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_without_a_path_are_addresses() {
+        let address = |url| server_address(url, &ClientFiles::default()).map(|address| address.host_port).ok();
+        for (url, expected) in [
+            ("http://127.0.0.1:7400", Some("127.0.0.1:7400")),
+            ("http://levelgate.internal/", Some("levelgate.internal:80")),
+            ("http://[::1]:7400", Some("[::1]:7400")),
+            ("http://[::1]", Some("[::1]:80")),
+            ("http://a/b", None),
+            ("http://a:b", None),
+            ("http://", None),
+            ("ftp://a", None),
+            ("a:7400", None),
+        ] {
+            assert_eq!(address(url).as_deref(), expected, "{url}");
+        }
+    }
 }

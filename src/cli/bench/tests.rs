@@ -1,6 +1,7 @@
 //! The bench against a stand-in of the daemon that is honest, or lies once.
 
 use crate::cli::bench::{
+    connection::ServerAddress,
     read_back::ReadBack,
     requests::Endpoint,
     session::{LoadSettings, RunReport, Session},
@@ -169,7 +170,12 @@ fn bench(lie: Lie, threads: u32, rate: Option<u64>) -> (RunReport, ReadBack) {
         duration: Duration::from_millis(400),
         lag_max: Duration::from_secs(60),
     };
-    let endpoint = Endpoint { address: start(lie), merchant: "bench".to_owned(), token: None, prefix: String::new() };
+    let endpoint = Endpoint {
+        address: ServerAddress::plain(start(lie)),
+        merchant: "bench".to_owned(),
+        token: None,
+        prefix: String::new(),
+    };
     let mut session = Session::new(endpoint, None, load);
     session.fill().unwrap();
     let run = session.run("stand-in", rate).unwrap();

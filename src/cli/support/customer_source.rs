@@ -2,8 +2,8 @@
 
 use crate::{
     cli::support::{
+        client_files::ClientFiles,
         configuration::{self, default_folder},
-        daemon_client::ClientFiles,
     },
     clock::{Clock, Source},
     config,
@@ -32,18 +32,15 @@ pub(in crate::cli) struct CustomerSource {
     /// The address of a running daemon, instead of a data folder
     #[arg(long, value_name = "URL")]
     pub(in crate::cli) url: Option<String>,
-    /// A file with an operator's token for the daemon
-    #[arg(long, value_name = "FILE", env = "LEVELGATE_TOKEN_FILE", requires = "url")]
-    pub(in crate::cli) token_file: Option<PathBuf>,
-    /// A PEM file with the authority of the daemon's certificate, for an https URL [default: those that the machine trusts]
-    #[arg(long, value_name = "FILE", env = "LEVELGATE_CA", requires = "url")]
-    pub(in crate::cli) ca: Option<PathBuf>,
+    // With `url`.
+    #[command(flatten)]
+    files: ClientFiles,
 }
 
 impl CustomerSource {
     /// The files of a request to the daemon.
-    pub(in crate::cli) fn client_files(&self) -> ClientFiles<'_> {
-        ClientFiles { token_file: self.token_file.as_deref(), ca: self.ca.as_deref() }
+    pub(in crate::cli) fn client_files(&self) -> &ClientFiles {
+        &self.files
     }
 
     /// The merchant's id, which a request to a daemon needs.

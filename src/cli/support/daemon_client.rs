@@ -1,19 +1,19 @@
 //! Requests to a running daemon.
 
-use crate::cli::support::print::print_line;
+use crate::cli::support::{client_files::ClientFiles, print::print_line};
 use anyhow::Context;
 use serde::de::DeserializeOwned;
 use std::{
     io::{self, Read, Write},
-    path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
     time::Duration,
 };
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
 
 /// The timeout of a request. A snapshot of a large state takes minutes.
 const TIMEOUT: Duration = Duration::from_secs(600);
+
+/// The timeout of the question whether a daemon is ready.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The address of a daemon.
 #[derive(Debug, clap::Args)]
@@ -21,29 +21,26 @@ pub(in crate::cli) struct DaemonAddress {
     /// The address of the daemon
     #[arg(long, value_name = "URL", env = "LEVELGATE_URL", default_value = "http://127.0.0.1:7400")]
     url: String,
-    /// A file with an operator's token
-    #[arg(long, value_name = "FILE", env = "LEVELGATE_TOKEN_FILE")]
-    token_file: Option<PathBuf>,
-    /// A PEM file with the authority of the daemon's certificate, for an https URL [default: those that the machine trusts]
-    #[arg(long, value_name = "FILE", env = "LEVELGATE_CA")]
-    ca: Option<PathBuf>,
+    #[command(flatten)]
+    files: ClientFiles,
 }
 
 impl DaemonAddress {
     /// Posts an empty body and prints the answer.
     pub(in crate::cli) fn post_and_print(&self, path: &str) -> anyhow::Result<ExitCode> {
-        let files = ClientFiles { token_file: self.token_file.as_deref(), ca: self.ca.as_deref() };
-        Ok(post(&self.url, files, path, io::empty())?.print())
+        Ok(post(&self.url, &self.files, path, io::empty())?.print())
     }
-}
 
-/// The files that a request to a daemon needs.
-#[derive(Debug, Clone, Copy, Default)]
-pub(in crate::cli) struct ClientFiles<'a> {
-    /// The file with the token; `None`: the request has none.
-    pub(in crate::cli) token_file: Option<&'a Path>,
-    /// The authority of the daemon's certificate; `None`: those that the machine trusts.
-    pub(in crate::cli) ca: Option<&'a Path>,
+    /// Gets a short answer and prints it.
+    pub(in crate::cli) fn get_and_print(&self, path: &str) -> anyhow::Result<ExitCode> {
+        let url = join(&self.url, path);
+        let mut request = agent_with(&self.url, &self.files, HEALTH_TIMEOUT)?.get(&url);
+        if let Some(token) = authorization(&self.files)? {
+            request = request.header("authorization", token);
+        }
+        let mut answer = request.call().with_context(|| format!("no answer from {url}"))?;
+        Ok(read_answer(url, &mut answer)?.print())
+    }
 }
 
 /// The answer of a daemon.
@@ -117,14 +114,14 @@ fn print_refusal(url: &str, refused: &RefusedRequest) {
 /// The token file cannot be read, or the daemon does not answer.
 pub(in crate::cli) fn post(
     url: &str,
-    files: ClientFiles<'_>,
+    files: &ClientFiles,
     path: &str,
     body: impl Read + 'static,
 ) -> anyhow::Result<Answer> {
-    let agent = agent(url, files.ca)?;
+    let agent = agent(url, files)?;
     let url = join(url, path);
     let mut request = agent.post(&url);
-    if let Some(token) = authorization(files.token_file)? {
+    if let Some(token) = authorization(files)? {
         request = request.header("authorization", token);
     }
     let answer = request.send(ureq::SendBody::from_owned_reader(body));
@@ -134,15 +131,18 @@ pub(in crate::cli) fn post(
 /// Whether a request failed on its way and can be sent again: no connection, or a connection that broke.
 pub(in crate::cli) fn is_retryable(error: &anyhow::Error) -> bool {
     use ureq::Error::{ConnectionFailed, HostNotFound, Io, Protocol, Timeout};
-    let is_transport =
-        |error: &ureq::Error| matches!(error, ConnectionFailed | HostNotFound | Io(_) | Protocol(_) | Timeout(_));
+    let is_transport = |error: &ureq::Error| match error {
+        // The daemon refuses the certificate of the client, or the client that of the daemon.
+        Io(error) => error.kind() != io::ErrorKind::InvalidData,
+        error => matches!(error, ConnectionFailed | HostNotFound | Protocol(_) | Timeout(_)),
+    };
     error.downcast_ref().is_some_and(is_transport)
 }
 
 /// Gets a text; `None`: it does not exist, or the daemon does not answer.
-pub(in crate::cli) fn get(url: &str, files: ClientFiles<'_>, path: &str) -> Option<String> {
-    let mut request = agent(url, files.ca).ok()?.get(join(url, path));
-    if let Some(token) = authorization(files.token_file).ok()? {
+pub(in crate::cli) fn get(url: &str, files: &ClientFiles, path: &str) -> Option<String> {
+    let mut request = agent(url, files).ok()?.get(join(url, path));
+    if let Some(token) = authorization(files).ok()? {
         request = request.header("authorization", token);
     }
     let mut answer = request.call().ok().filter(|answer| answer.status().is_success())?;
@@ -155,14 +155,14 @@ pub(in crate::cli) fn get(url: &str, files: ClientFiles<'_>, path: &str) -> Opti
 /// The token file cannot be read, the daemon does not answer completely, or the output cannot be written.
 pub(in crate::cli) fn download(
     url: &str,
-    files: ClientFiles<'_>,
+    files: &ClientFiles,
     path: &str,
     output: &mut dyn Write,
 ) -> anyhow::Result<bool> {
-    let agent = agent(url, files.ca)?;
+    let agent = agent(url, files)?;
     let url = join(url, path);
     let mut request = agent.get(&url);
-    if let Some(token) = authorization(files.token_file)? {
+    if let Some(token) = authorization(files)? {
         request = request.header("authorization", token);
     }
     let mut answer = request.call().with_context(|| format!("no answer from {url}"))?;
@@ -179,47 +179,20 @@ fn join(url: &str, path: &str) -> String {
     format!("{}{path}", url.trim_end_matches('/'))
 }
 
-fn agent(url: &str, ca: Option<&Path>) -> anyhow::Result<ureq::Agent> {
-    let mut builder = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(TIMEOUT));
+fn agent(url: &str, files: &ClientFiles) -> anyhow::Result<ureq::Agent> {
+    agent_with(url, files, TIMEOUT)
+}
+
+fn agent_with(url: &str, files: &ClientFiles, time_max: Duration) -> anyhow::Result<ureq::Agent> {
+    let mut builder = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(time_max));
     if url.starts_with("https:") {
-        let roots = RootCerts::Specific(Arc::new(authorities(ca)?));
-        builder = builder.tls_config(TlsConfig::builder().root_certs(roots).build());
+        builder = builder.tls_config(files.tls_config()?);
     }
     Ok(builder.build().into())
 }
 
-/// The authorities of a file, else those that the machine trusts.
-fn authorities(ca: Option<&Path>) -> anyhow::Result<Vec<Certificate<'static>>> {
-    let Some(path) = ca else {
-        let trusted = rustls_native_certs::load_native_certs().certs;
-        anyhow::ensure!(
-            !trusted.is_empty(),
-            "this machine trusts no authority; name that of the daemon's certificate by --ca or LEVELGATE_CA"
-        );
-        return Ok(trusted.iter().map(|one| Certificate::from_der(one).to_owned()).collect());
-    };
-    let shown = path.display();
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {shown}, the file of --ca"))?;
-    let read = ureq::tls::parse_pem(&bytes).filter_map(|item| match item {
-        Ok(PemItem::Certificate(certificate)) => Some(Ok(certificate)),
-        Ok(_) => None,
-        Err(error) => Some(Err(error)),
-    });
-    let read = read.collect::<Result<Vec<_>, _>>().with_context(|| format!("{shown}, the file of --ca, is no PEM"))?;
-    anyhow::ensure!(!read.is_empty(), "{shown}, the file of --ca, contains no certificate in PEM");
-    Ok(read)
-}
-
-fn authorization(token_file: Option<&Path>) -> anyhow::Result<Option<String>> {
-    let Some(file) = token_file else { return Ok(None) };
-    let token = std::fs::read_to_string(file).with_context(|| {
-        format!(
-            "cannot read the token file {}; name a file that contains an operator's token, and that you may read, by \
-             --token-file or LEVELGATE_TOKEN_FILE",
-            file.display()
-        )
-    })?;
-    Ok(Some(format!("Bearer {}", token.trim())))
+fn authorization(files: &ClientFiles) -> anyhow::Result<Option<String>> {
+    Ok(files.token()?.map(|token| format!("Bearer {token}")))
 }
 
 fn read_answer(url: String, answer: &mut ureq::http::Response<ureq::Body>) -> anyhow::Result<Answer> {

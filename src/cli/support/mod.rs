@@ -1,5 +1,6 @@
 //! What several commands share.
 
+pub(super) mod client_files;
 pub(super) mod configuration;
 pub(super) mod copied_files;
 pub(super) mod customer_source;
