@@ -45,6 +45,7 @@ mod import_export;
 mod input_bounds;
 mod instrument_blocks;
 mod instruments;
+mod large_bodies;
 mod level_renames;
 mod level_trials;
 mod levels;

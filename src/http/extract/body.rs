@@ -12,7 +12,7 @@ use axum::{
 };
 use http_body_util::BodyExt;
 
-/// The most bytes of a refused request's body that are read.
+/// The most bytes of a refused request's body that are read before its answer.
 const DISCARDED_BYTES_MAX: usize = 64 * 1024;
 
 /// Reads a body of at most `max_body_bytes`. A body of more than [`UNCOUNTED_BYTES_MAX`] is counted among the bytes in
@@ -58,12 +58,15 @@ pub(crate) fn broken_body(error: &axum::Error) -> Problem {
     Problem::malformed("body_broken", error.to_string())
 }
 
-/// Reads the rest of a refused request. The server closes a connection with an unread body, and the refusal or the
-/// client's next request could be lost with it.
+/// Reads the rest of a refused request if it is short, so that the connection stays open for the client's next request. A
+/// longer body, and one whose length is not known, is discarded by the connection after the answer, which closes it then.
 pub(crate) async fn discard_rest(request: Request) {
     discard_body(request.into_body()).await;
 }
 
 async fn discard_body(body: Body) {
-    let _read = axum::body::to_bytes(body, DISCARDED_BYTES_MAX).await;
+    let most = body.size_hint().upper().and_then(|most| usize::try_from(most).ok());
+    if most.is_some_and(|most| most <= DISCARDED_BYTES_MAX) {
+        let _read = axum::body::to_bytes(body, DISCARDED_BYTES_MAX).await;
+    }
 }

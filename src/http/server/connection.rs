@@ -18,6 +18,10 @@ use tokio::{
 pub const IDLE_MAX: Duration = Duration::from_secs(75);
 /// The most bytes that are read and discarded before a refusal: closing with unread bytes could destroy the refusal.
 const DISCARDED_BYTES_MAX: usize = 64 * 1024;
+/// How long a client may send nothing of a body that is discarded after its answer.
+const LINGER_IDLE_MAX: Duration = Duration::from_secs(2);
+/// How long the rest of such a body is discarded.
+const LINGER_MAX: Duration = Duration::from_secs(10);
 
 /// The limits of a request on its way in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +72,8 @@ pub(crate) struct Connection<I> {
     is_multiplexed: bool,
     /// The requests that had begun when the connection was last active.
     active_begun: u32,
+    /// Since when the rest of a body is discarded after its answer; `None`: it is not.
+    lingers_since: Option<Instant>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -85,6 +91,7 @@ impl<I> Connection<I> {
             unread: Vec::new(),
             is_multiplexed: false,
             active_begun: 0,
+            lingers_since: None,
             _permit: permit,
         }
     }
@@ -230,6 +237,28 @@ impl MinByTime for (Instant, Overdue) {
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
+    /// Reads and discards what a client still sends of a body that was answered before its end. If the connection were
+    /// closed with unread bytes, the client would see a reset, and could lose the answer. It ends when the client closes its
+    /// side, sends nothing for [`LINGER_IDLE_MAX`], or has sent for [`LINGER_MAX`].
+    fn poll_linger(&mut self, since: Instant, context: &mut Context<'_>) -> Poll<()> {
+        let end = since + LINGER_MAX;
+        let mut discarded = [0; 8_192];
+        loop {
+            let mut into = ReadBuf::new(&mut discarded);
+            match Pin::new(&mut self.io).poll_read(context, &mut into) {
+                Poll::Ready(Ok(())) if !into.filled().is_empty() => {
+                    let now = Instant::now();
+                    if now >= end {
+                        return Poll::Ready(());
+                    }
+                    self.timer.as_mut().reset(end.min(now + LINGER_IDLE_MAX));
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return self.timer.as_mut().poll(context),
+            }
+        }
+    }
+
     /// Writes why the connection is closed, as far as that can be written at once. Nothing else is being written while a
     /// head is received.
     fn refuse(&mut self, context: &mut Context<'_>, problem: &Problem) {
@@ -288,7 +317,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<I> {
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Connection<I> {
+impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<I> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.io).poll_write(context, bytes);
@@ -303,8 +332,20 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Connection<I> {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let shut_down = Pin::new(&mut this.io).poll_shutdown(context);
-        this.limit_flush(shut_down, context)
+        let since = match this.lingers_since {
+            Some(since) => since,
+            None => {
+                let shut_down = Pin::new(&mut this.io).poll_shutdown(context);
+                ready!(this.limit_flush(shut_down, context))?;
+                if this.is_multiplexed || this.in_flight.is_read_to_end() {
+                    return Poll::Ready(Ok(()));
+                }
+                let now = Instant::now();
+                this.timer.as_mut().reset(now + LINGER_IDLE_MAX);
+                *this.lingers_since.insert(now)
+            }
+        };
+        this.poll_linger(since, context).map(Ok)
     }
 
     fn poll_write_vectored(

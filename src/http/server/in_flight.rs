@@ -86,7 +86,12 @@ impl InFlight {
 
     /// Whether every request was read to its end, answered, and its answer was written.
     pub(crate) fn is_between_requests(&self) -> bool {
-        self.is_idle() && self.0.read_to_end.load(Ordering::Acquire) == self.begun() && !self.is_write_blocked()
+        self.is_idle() && self.is_read_to_end() && !self.is_write_blocked()
+    }
+
+    /// Whether the last request was read to its end.
+    pub(crate) fn is_read_to_end(&self) -> bool {
+        self.0.read_to_end.load(Ordering::Acquire) == self.begun()
     }
 }
 
