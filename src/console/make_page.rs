@@ -3,6 +3,7 @@
 use crate::{
     console::{page_request::PageRequest, state::Console},
     service::{commit::AnswerKind, error::ServiceError},
+    telemetry::traces::carry,
 };
 
 /// Makes a page on a thread that may block, and waits until it may leave.
@@ -16,10 +17,10 @@ pub(super) async fn make_page<T: Send + 'static>(
     request: PageRequest,
 ) -> Result<T, ServiceError> {
     let Ok(_permit) = console.page_permits.acquire().await else { return Err(ServiceError::stopping()) };
-    let work = tokio::task::spawn_blocking(move || {
+    let work = tokio::task::spawn_blocking(carry(move || {
         let outcome = handler(&request);
         (outcome, request.depends_on.get())
-    });
+    }));
     let (outcome, depends_on) = work.await.map_err(|error| ServiceError::unfinished(&error))?;
     console.parts.payments.leave(Some(depends_on), kind).await?;
     outcome

@@ -31,6 +31,7 @@ use crate::{
         error::{ErrorKind, ServiceError},
     },
     storage::journal::Lsn,
+    telemetry::traces::Span,
 };
 use axum::{
     Router,
@@ -142,6 +143,18 @@ struct PageCall {
 }
 
 async fn page_answer(console: Arc<Console>, row: &'static PageRow, call: PageCall) -> Response {
+    let method = if row.method == PageMethod::Get { "GET" } else { "POST" };
+    let traceparent = call.parts.headers.get("traceparent").and_then(|value| value.to_str().ok());
+    let span = Span::begin_request(method, row.path, traceparent);
+    let response = span.scope(make_answer(console, row, call)).await;
+    span.set_number("http.response.status_code", response.status().as_u16().into());
+    if response.status().is_server_error() {
+        span.fail();
+    }
+    response
+}
+
+async fn make_answer(console: Arc<Console>, row: &'static PageRow, call: PageCall) -> Response {
     let PageCall { parts, peer, links, parameters, query, form, stream } = call;
     let merchant = parameters.iter().find(|(name, _)| name == "merchant").map(|(_, id)| id.clone());
     let actor = match Actor::of_request(&console, &parts.headers, peer).await {

@@ -10,6 +10,7 @@ use crate::{
         payments::PaymentService,
     },
     storage::journal::Lsn,
+    telemetry::traces::in_span,
 };
 use parking_lot::{Condvar, Mutex};
 use std::{
@@ -149,20 +150,29 @@ impl MaintenanceThread {
         if let Some((_, snapshot)) = last.written.filter(|(began, _)| *began >= called) {
             return Ok(snapshot.for_call(called.elapsed()));
         }
-        let snapshot = self.write_snapshot(&mut last, &|| self.is_stopping.load(Ordering::Acquire))?;
+        in_span("maintenance", |_| self.snapshot_and_archive(&mut last, called))
+    }
+
+    fn snapshot_and_archive(&self, last: &mut LastSnapshot, called: Instant) -> anyhow::Result<SnapshotReport> {
+        let snapshot = self.write_snapshot(last, &|| self.is_stopping.load(Ordering::Acquire))?;
         self.remember_state();
         // A standby begins segments where its primary does, or when one is full.
         if last.rotated.elapsed() >= SEGMENT_AGE_MAX && self.payments.gate.standby().is_none() {
             self.folder.journal().rotate()?;
             last.rotated = Instant::now();
         }
-        if let Err(error) = self.folder.archive_segments(&self.payments.ledger, snapshot.true_up_to) {
+        let archived = in_span("archive", |span| {
+            let archived = self.folder.archive_segments(&self.payments.ledger, snapshot.true_up_to);
+            span.note(&archived);
+            archived
+        });
+        if let Err(error) = archived {
             metrics::counter!("levelgate_segments_not_archived_total").increment(1);
             tracing::error!("sealed segments could not be archived; the next snapshot tries again: {error:#}");
         }
         // Without an accepted clock nothing is evicted or deleted.
         if let Ok(now) = self.payments.clock.now(None) {
-            self.evict_and_delete(now);
+            in_span("evict", |_| self.evict_and_delete(now));
         }
         Ok(snapshot.for_call(called.elapsed()))
     }
@@ -227,7 +237,13 @@ impl MaintenanceThread {
         is_cancelled: &dyn Fn() -> bool,
     ) -> anyhow::Result<SnapshotReport> {
         let (began, wall) = (Instant::now(), self.payments.clock.wall());
-        match self.folder.snapshot_unless(&self.payments.ledger, wall.0, is_cancelled) {
+        let written = in_span("snapshot", |span| {
+            let written = self.folder.snapshot_unless(&self.payments.ledger, wall.0, is_cancelled);
+            written.iter().for_each(|snapshot| span.set_number("levelgate.snapshot.bytes", snapshot.bytes));
+            span.note(&written);
+            written
+        });
+        match written {
             Ok(snapshot) => {
                 (last.begin, last.at) = (snapshot.true_up_to, Instant::now());
                 last.written = Some((began, snapshot));

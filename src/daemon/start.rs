@@ -35,6 +35,7 @@ use crate::{
         latency::JOURNAL_SYNC,
         log::{self, LineFormat},
         metrics::Meters,
+        traces,
     },
 };
 use anyhow::Context;
@@ -93,6 +94,9 @@ pub(crate) fn run(options: StartOptions, loaded: Loaded) -> anyhow::Result<ExitC
     let passed = PassedSockets::of_environment()?;
     init_log(options.log_format, loaded.settings.log);
     huge_pages::allow(loaded.settings.memory.huge_pages);
+    if let Some(endpoint) = &loaded.settings.telemetry.otlp_endpoint {
+        traces::start(endpoint)?;
+    }
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(pulse::workers()).enable_all().build().context("cannot start threads")?;
     let _pulse = Pulse::start(runtime.handle()).context("cannot start threads")?;
@@ -100,6 +104,9 @@ pub(crate) fn run(options: StartOptions, loaded: Loaded) -> anyhow::Result<ExitC
     let served = runtime.block_on(serve(options, loaded, passed, force));
     // The files that these threads still use survive a kill at any point.
     runtime.shutdown_timeout(if *is_forced.borrow() { Duration::ZERO } else { THREADS_END_MAX });
+    if !*is_forced.borrow() {
+        traces::stop();
+    }
     served
 }
 
@@ -201,7 +208,6 @@ fn install_metrics() -> anyhow::Result<PrometheusHandle> {
         .context("the buckets of levelgate_snapshot_seconds are invalid")?;
     let recorder = builder.install_recorder().context("cannot install the metrics recorder")?;
     describe_metrics();
-    metrics_process::Collector::default().describe();
     metrics::gauge!("levelgate_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
     Ok(recorder)
 }

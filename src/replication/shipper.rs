@@ -28,6 +28,7 @@ use crate::{
         ship_error::{ShipError, consequence},
     },
     storage::journal::{Failed, FollowError, Lsn, RawRecords},
+    telemetry::traces::Span,
 };
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -70,6 +71,15 @@ struct Position {
     next_slot: u32,
 }
 
+/// A batch that takes this long, or fails, has a span. There can be hundreds of batches in a second.
+const SLOW_BATCH: Duration = Duration::from_millis(100);
+
+fn trace_slow(began: Instant, shipped: &Result<Step, ShipError>) {
+    if matches!(shipped, Ok(Step::Shipped)) && began.elapsed() >= SLOW_BATCH || shipped.is_err() {
+        Span::begin_at("redis.ship", began).note(shipped);
+    }
+}
+
 /// Sends the journal.
 pub(super) struct Shipper {
     shared: Arc<Shared>,
@@ -106,7 +116,10 @@ impl Shipper {
 
     /// Takes the fence once, without trying again.
     pub(super) async fn establish(&mut self) -> Result<(), EstablishError> {
-        let established = establish(&self.shared, &mut self.store).await?;
+        let span = Span::begin("redis.take_fence");
+        let established = establish(&self.shared, &mut self.store).await;
+        span.note(&established);
+        let established = established?;
         tracing::info!(
             "redis: this daemon has fence {}; the stream ends with record {}",
             established.fence,
@@ -133,7 +146,9 @@ impl Shipper {
     pub(super) async fn run(&mut self) -> ShipperEnd {
         loop {
             let began = Instant::now();
-            match self.ship_next().await {
+            let shipped = self.ship_next().await;
+            trace_slow(began, &shipped);
+            match shipped {
                 Ok(Step::Shipped) => self.retry.reset(),
                 Ok(step) => {
                     self.retry.reset();

@@ -18,6 +18,7 @@ use crate::{
         shared::Shared,
     },
     storage::journal::{JournalId, Lsn},
+    telemetry::traces::Span,
 };
 use std::{
     io,
@@ -92,7 +93,11 @@ pub(super) async fn send_snapshots(shared: Arc<Shared>, mut store: RedisStore) {
             continue;
         }
         let began = Instant::now();
-        match send(&shared, &mut store, fence).await {
+        let span = Span::begin("redis.snapshot");
+        let sent = send(&shared, &mut store, fence).await;
+        span.note(&sent);
+        drop(span);
+        match sent {
             Ok(begin) => {
                 last = Some((began, begin));
                 parts.state.set_snapshot(begin);

@@ -15,7 +15,7 @@ enum MetricType {
 }
 
 /// Name, type and meaning of every metric, by name.
-const METRICS: [(&str, MetricType, &str); 82] = [
+const METRICS: [(&str, MetricType, &str); 83] = [
     ("levelgate_accept_errors_total", Counter, "Errors of the system when it accepted a connection"),
     ("levelgate_answer_seconds", Histogram, "Time to answer one call of the hot path; buckets from 1 µs to 100 ms"),
     ("levelgate_archive_index_rebuilds_total", Counter, "Rebuilds of index.redb"),
@@ -130,6 +130,7 @@ const METRICS: [(&str, MetricType, &str); 82] = [
         "Time at which the certificate of the listener expires",
     ),
     ("levelgate_tls_handshake_failures_total", Counter, "TLS handshakes that failed or took too long, by reason"),
+    ("levelgate_trace_exports_failed_total", Counter, "Requests to the collector of traces that failed"),
     ("levelgate_transactions_held", Gauge, "Transactions in memory"),
     ("levelgate_transitions_total", Counter, "Facts recorded on transactions"),
     (

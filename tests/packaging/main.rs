@@ -1,18 +1,36 @@
 //! The program under its operator: metrics and their alerts, generated files, messages to the service
-//! manager, the Debian package, the log, `doctor`.
+//! manager, the Debian package, the container file, the bill of materials, the log, traces, `doctor`.
 //!
-//! `promtool` (of the Debian package `prometheus`) judges the metrics and runs the alerts; `./tests/run` installs it.
+//! `promtool` (of the Debian package `prometheus`) judges the metrics and runs the alerts; `./tests/run` installs it. hadolint
+//! judges the container file, and the schema of CycloneDX the bill of materials.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod container;
 mod debian;
 mod doctor;
 mod generated_files;
 mod log;
 mod prometheus;
+mod sbom;
 mod service_manager;
+mod traces;
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+/// The folder of the judges from PyPI. They are installed once.
+pub(crate) fn judges() -> &'static Path {
+    static VENV: OnceLock<PathBuf> = OnceLock::new();
+    VENV.get_or_init(|| {
+        let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join("packaging-venv");
+        let install = support::environment::repository().join("tests/packaging/install");
+        let installed = Command::new(install).arg(&venv).status().expect("bash");
+        assert!(installed.success(), "python3 with venv and pip are needed; tests/run installs them");
+        venv.join("bin")
+    })
+}
 
 /// Runs a program of the system with an input.
 pub(crate) fn run_system(program: &str, arguments: &[&str], input: &str) -> Output {

@@ -7,6 +7,7 @@ use crate::config::{
         listeners::{self, HttpSpans},
         redis_section::{self, RedisSpans},
         settings::{Auth, CertificateRole, Clock, ClockSource, Log, Memory, RequestRate, Settings, Store, Sync, Token},
+        telemetry_section::{HAS_TRACES, telemetry},
     },
     parse::{
         located::{Located, value_or},
@@ -82,6 +83,7 @@ pub(in crate::config) fn settings(s: &Section<'_>) -> (Settings, SettingSpans) {
         memory: s.table("memory", "[memory]").map(|table| memory(&table)).unwrap_or_default(),
         console: console.unwrap_or_default(),
         log: s.table("log", "[log]").map(|table| log(&table)).unwrap_or_default(),
+        telemetry: s.table("telemetry", "[telemetry]").map(|table| telemetry(&table, HAS_TRACES)).unwrap_or_default(),
         currencies: currencies.unwrap_or_default(),
         redis,
     };

@@ -1,4 +1,5 @@
-//! The settings of the daemon: `levelgate.toml`, its listeners, the files of its tokens and of TLS, and Redis.
+//! The settings of the daemon: `levelgate.toml`, its listeners, the files of its tokens and of TLS, Redis,
+//! and traces.
 
 pub(crate) mod console_section;
 pub(crate) mod credentials;
@@ -10,4 +11,5 @@ pub(crate) mod redis_settings;
 pub(crate) mod redis_url;
 pub(crate) mod secret_file;
 pub(crate) mod settings;
+pub(crate) mod telemetry_section;
 pub(crate) mod tls_files;

@@ -104,6 +104,8 @@ pub struct Settings {
     pub console: Console,
     /// The log.
     pub log: Log,
+    /// The traces.
+    pub telemetry: Telemetry,
     /// Minor units that differ from ISO 4217.
     pub currencies: BTreeMap<Currency, u8>,
     /// The Redis that receives a copy of the journal; `None`: no copy.
@@ -240,6 +242,14 @@ pub struct Log {
     pub level: Option<LogLevel>,
     /// The form of the lines.
     pub format: Option<LogFormat>,
+}
+
+/// The traces.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Telemetry {
+    /// The address of the collector, `http://HOST:PORT` or `https://HOST:PORT`, with a path in front of `/v1/traces` or
+    /// without; `None`: there are no traces.
+    pub otlp_endpoint: Option<String>,
 }
 
 /// The files of TLS.

@@ -213,6 +213,8 @@ four_eyes = ["bulk"]
 [log]
 level = "info"
 format = "text"
+[telemetry]
+otlp_endpoint = "http://127.0.0.1:4318"
 [currencies]
 XTS = 3
 "#;
@@ -313,6 +315,12 @@ fn differences_are_described_in_words() {
         (TOML, "max_batches = 256", "max_batches = 64", "[http] max_batches 256 -> 64; takes effect at the next start"),
         (TOML, "level = \"info\"", "level = \"debug\"", "[log] level info -> debug"),
         (TOML, "format = \"text\"", "format = \"json\"", "[log] format text -> json; takes effect at the next start"),
+        (
+            TOML,
+            "otlp_endpoint = \"http://127.0.0.1:4318\"\n",
+            "",
+            "[telemetry] otlp_endpoint http://127.0.0.1:4318 -> not set; takes effect at the next start",
+        ),
         (TOML, "XTS = 3", "XTS = 4", "[currencies] XTS 3 minor units -> 4 minor units"),
         (
             TOML,

@@ -31,6 +31,7 @@ use crate::{
     telemetry::{
         latency::{RELOAD_APPLIED, RELOAD_REFUSED},
         log,
+        traces::in_span,
     },
 };
 use parking_lot::Mutex;
@@ -152,7 +153,12 @@ impl Reloader {
         let _one_at_a_time = self.reloads.lock();
         let began = Instant::now();
         let _notice = ReloadNotice::begin();
-        let reloaded = self.reload_files(author);
+        let reloaded = in_span("reload", |span| {
+            let reloaded = self.reload_files(author);
+            span.set_word("levelgate.outcome", if reloaded.is_ok() { "applied" } else { "refused" });
+            span.note(&reloaded);
+            reloaded
+        });
         if reloaded.is_ok() { &RELOAD_APPLIED } else { &RELOAD_REFUSED }.record(began.elapsed());
         reloaded
     }

@@ -26,6 +26,7 @@ use crate::{
         error::ServiceError,
         reply::Answered,
     },
+    telemetry::traces::carry,
 };
 use axum::{
     body::Bytes,
@@ -104,7 +105,7 @@ impl<P> AdminRequest<P> {
             rules: &self.rules,
             merchant: &self.merchant,
             author: self.author,
-            lesser_role: self.token().map(|token| token.role).filter(|role| *role != Role::Operator).map(Role::word),
+            lesser: self.token().and_then(AccessToken::lesser),
         }
     }
 
@@ -123,10 +124,10 @@ impl<P> AdminRequest<P> {
     where
         P: Send + 'static,
     {
-        let done = tokio::task::spawn_blocking(move || {
+        let done = tokio::task::spawn_blocking(carry(move || {
             let answered = work(&self);
             (self, answered)
-        });
+        }));
         match done.await {
             Ok((request, answered)) => request.answer(answered).await,
             Err(error) => ServiceError::unfinished(&error).into_response(),

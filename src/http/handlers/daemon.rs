@@ -25,7 +25,7 @@ use crate::{
         reply::{Reply, render},
     },
     storage::journal::{BACKLOG_BYTES_MAX, Journal},
-    telemetry::latency::write_latencies,
+    telemetry::{latency::write_latencies, process::write_process_metrics, traces::carry},
 };
 use axum::{
     body::Body,
@@ -83,9 +83,9 @@ pub(crate) async fn metrics(State(state): State<Arc<AppState>>) -> Response {
     }
     update_standby_metrics(state.payments.gate.standby().map(AsRef::as_ref));
     state.capacity.update_gauges();
-    metrics_process::Collector::default().collect();
     update_backlog_gauges(state.payments.ledger.journal());
     let mut text = state.prometheus.render();
+    write_process_metrics(&mut text);
     write_latencies(&mut text);
     write_request_latencies(&mut text);
     state.payments.meters.rule_counts.write(&mut text);
@@ -124,7 +124,7 @@ pub(crate) async fn preview_reload(State(state): State<Arc<AppState>>, query: Qu
 pub(crate) async fn reload(State(state): State<Arc<AppState>>, admission: Option<Admission>) -> Response {
     let author = Author { source: ChangeSource::Api, by: admission.map(|admission| admission.token.name), job: None };
     let control = Arc::clone(&state.control);
-    match tokio::task::spawn_blocking(move || control.reload(author)).await {
+    match tokio::task::spawn_blocking(carry(move || control.reload(author))).await {
         Ok(Ok(report)) => {
             let document = render(&ReloadDocument::new(&report, None));
             respond(&state.payments, Ok(Reply::from_body(document)), AnswerKind::Write).await
@@ -136,7 +136,7 @@ pub(crate) async fn reload(State(state): State<Arc<AppState>>, admission: Option
 
 /// `POST /v1/snapshot`
 pub(crate) async fn snapshot(State(state): State<Arc<AppState>>) -> Response {
-    let taken = tokio::task::spawn_blocking(move || state.control.snapshot()).await;
+    let taken = tokio::task::spawn_blocking(carry(move || state.control.snapshot())).await;
     match taken {
         Ok(Ok(taken)) => json(render(&taken)),
         Ok(Err(problem)) => problem.into_response(),
@@ -146,7 +146,7 @@ pub(crate) async fn snapshot(State(state): State<Arc<AppState>>) -> Response {
 
 /// `POST /v1/take-over`
 pub(crate) async fn take_over(State(state): State<Arc<AppState>>) -> Response {
-    match tokio::task::spawn_blocking(move || state.control.take_over()).await {
+    match tokio::task::spawn_blocking(carry(move || state.control.take_over())).await {
         Ok(Ok(report)) => json(render(&report)),
         Ok(Err(problem)) => problem.into_response(),
         Err(error) => ServiceError::unfinished(&error).into_response(),

@@ -18,6 +18,7 @@ use crate::{
         },
         reply::Reply,
     },
+    telemetry::traces::carry,
 };
 use axum::{
     body::Body,
@@ -90,7 +91,7 @@ async fn receive(
     state.readmit(admission, parts.uri.path())?;
     table.wait_for_slot(state.stopping.clone()).await?;
     let importer = Arc::clone(state);
-    let done = tokio::task::spawn_blocking(move || table.import(&importer.payments, &importer.jobs, &upload));
+    let done = tokio::task::spawn_blocking(carry(move || table.import(&importer.payments, &importer.jobs, &upload)));
     let done = done.await.map_err(|error| ServiceError::unfinished(&error))??;
     Ok(Reply { is_replay: done.is_replay, ..Reply::new(&done.answer) })
 }

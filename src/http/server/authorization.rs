@@ -25,6 +25,7 @@ use crate::service::{
     },
     error::ServiceError,
 };
+use crate::telemetry::traces::Span;
 use axum::{
     extract::{Request, State},
     middleware::Next,
@@ -43,14 +44,28 @@ pub(crate) async fn authorize(
 ) -> Response {
     let began = Instant::now();
     let request_id = RequestId::of(&request);
+    let span = match operation.availability {
+        // Probes are no work.
+        Availability::Always => Span::none(),
+        _ => Span::begin_request(operation.method.word(), operation.path, traceparent(request.headers())),
+    };
     // Before the request is answered: the answer may be newer.
     let lag = state.payments.gate.standby().map(|standby| lag_value(standby));
-    let mut response = admit_and_answer(&state, operation, request, next).await;
+    let mut response = span.scope(admit_and_answer(&state, operation, request, next)).await;
     if let Some(lag) = lag {
         response.headers_mut().insert(LAG_HEADER, lag);
     }
     latency.record(response.status(), began.elapsed());
+    span.set_number("http.response.status_code", response.status().as_u16().into());
+    if response.status().is_server_error() {
+        span.fail();
+    }
     request_id.put_into(response, operation.path).await
+}
+
+/// The caller's span.
+fn traceparent(headers: &HeaderMap) -> Option<&str> {
+    headers.get("traceparent").and_then(|value| value.to_str().ok())
 }
 
 async fn admit_and_answer(
@@ -65,7 +80,7 @@ async fn admit_and_answer(
     match admit(state, operation.access_rule(), &request) {
         Ok(Some(token)) => _ = request.extensions_mut().insert(Admission { token, operation }),
         Ok(None) => {}
-        Err(refused) => return refused.answer(state).await,
+        Err(refused) => return refused.answer(state, request).await,
     }
     let checked = check_uri(state, operation.query, &mut request);
     let checked = checked.and_then(|()| Ok(may_decide(state, operation)?));
@@ -116,7 +131,7 @@ async fn admit_unmatched(
     answer: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
     if let Err(refused) = admit(state, AccessRule::of_unmatched(request.uri().path()), &request) {
-        return refused.answer(state).await;
+        return refused.answer(state, request).await;
     }
     if let Err(problem) = check_uri(state, QueryKeys::Ignored, &mut request) {
         discard_rest(request).await;
@@ -133,10 +148,11 @@ struct Refused {
 }
 
 impl Refused {
-    async fn answer(self, state: &AppState) -> Response {
+    async fn answer(self, state: &AppState, request: Request) -> Response {
         if let Some((peer, error)) = self.failed_login {
             state.failed_logins.delay(peer, error).await;
         }
+        discard_rest(request).await;
         self.problem.into_response()
     }
 }

@@ -15,6 +15,7 @@ use crate::{
         },
     },
     storage::jobs::{Draft, Job},
+    telemetry::traces::in_span,
 };
 use roaring::RoaringTreemap;
 use serde_json::Value;
@@ -53,6 +54,15 @@ pub fn import_table(
     target: &ImportTarget<'_>,
     table: UploadedTable<'_>,
 ) -> Result<JobReply, ServiceError> {
+    in_span("upload", |span| {
+        span.set_word("levelgate.upload.mode", table.mode.word());
+        let imported = try_and_import(jobs, target, table);
+        span.note(&imported);
+        imported
+    })
+}
+
+fn try_and_import(jobs: &Jobs, target: &ImportTarget<'_>, table: UploadedTable<'_>) -> Result<JobReply, ServiceError> {
     let UploadedTable { mode, job_id, mut draft, digest } = table;
     draft.flush().map_err(file_failed)?;
     let request = JobRequest {

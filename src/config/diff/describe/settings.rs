@@ -3,7 +3,9 @@
 use crate::config::{
     daemon::{
         redis_settings::{Redis, RedisTimeouts},
-        settings::{Admin, Clock, Console, ConsolePeople, ConsoleUser, Http, Log, Memory, Settings, Store, Tls},
+        settings::{
+            Admin, Clock, Console, ConsolePeople, ConsoleUser, Http, Log, Memory, Settings, Store, Telemetry, Tls,
+        },
     },
     diff::item::{Field, Item, ItemRole},
 };
@@ -16,7 +18,8 @@ use std::path::Path;
 /// The settings that take effect at a start only.
 pub(in crate::config::diff) fn restart_settings(settings: &Settings) -> Item {
     // Tokens, currencies and the level of the log take effect at a reload; they are described separately.
-    let Settings { http, admin, auth: _, clock, store, memory, console, log, currencies: _, redis } = settings;
+    let Settings { http, admin, auth: _, clock, store, memory, console, log, telemetry, currencies: _, redis } =
+        settings;
     let mut fields = http_fields(http);
     let Admin { listen } = admin;
     fields.push(Field::optional("[admin] listen", listen.map(|address| address.to_string())));
@@ -26,6 +29,8 @@ pub(in crate::config::diff) fn restart_settings(settings: &Settings) -> Item {
     fields.extend(console_fields(console));
     let Log { level: _, format } = log;
     fields.push(Field::optional("[log] format", format.map(|format| format.word().to_owned())));
+    let Telemetry { otlp_endpoint } = telemetry;
+    fields.push(Field::optional("[telemetry] otlp_endpoint", otlp_endpoint.clone()));
     fields.extend(redis_fields(redis.as_ref()));
     Item { key: String::new(), title: String::new(), role: ItemRole::RestartSettings, fields, lists: Vec::new() }
 }
