@@ -42,9 +42,12 @@ fn the_package_is_installed_upgraded_and_removed() {
     let folder = tempfile::tempdir().unwrap();
     let (first, second) = (build(folder.path(), "0.0.1"), build(folder.path(), "0.0.2"));
     let listed = String::from_utf8(run_system("dpkg-deb", &["--contents", &first], "").stdout).unwrap();
-    for path in
-        ["./usr/bin/levelgate", "./lib/systemd/system/levelgate.service", "./usr/share/man/man1/levelgate-serve.1.gz"]
-    {
+    for path in [
+        "./usr/bin/levelgate",
+        "./lib/systemd/system/levelgate.service",
+        "./usr/share/man/man1/levelgate-serve.1.gz",
+        "./usr/share/doc/levelgate/sbom.cdx.json",
+    ] {
         let line = listed.lines().find(|line| line.ends_with(path)).unwrap_or_else(|| panic!("{path} in\n{listed}"));
         assert!(line.contains("root/root"), "{line}");
     }
