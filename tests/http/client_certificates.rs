@@ -183,7 +183,6 @@ fn commands_show_a_certificate_and_refusals_name_it() {
     for words in [
         &["health"][..],
         &["reload"],
-        &["snapshot"],
         &["export", "--merchant", "acme"],
         &["mock", "--merchant", "acme", "--count", "2"],
     ] {

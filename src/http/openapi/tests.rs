@@ -140,7 +140,7 @@ fn every_operation_has_answers_codes_and_credentials() {
         if codes.is_empty() || !codes.keys().all(|status| responses.contains_key(status)) {
             problems.push(format!("{place} has no problem codes, or no answer for them: {codes:?}"));
         }
-        let is_public = row["description"].as_str().unwrap().contains("No token is needed.");
+        let is_public = row["description"].as_str().unwrap().contains("No token or certificate is needed.");
         if row["security"].as_array().unwrap().is_empty() != is_public {
             problems.push(format!("{place} has no credentials"));
         }
