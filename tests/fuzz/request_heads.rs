@@ -84,7 +84,8 @@ fn the_fast_path_and_the_routes_answer_the_same() {
             };
             let length = format!("content-length: {}\r\n", body.len());
             // Another version of HTTP gives the header another meaning.
-            if !head.windows(11).any(|part| part == b" HTTP/1.1\r\n") {
+            let first_line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            if !first_line.ends_with(b" HTTP/1.1\r") {
                 return;
             }
             // Last, so that a damaged end of the head meets the same header in both.
