@@ -83,7 +83,7 @@ impl Reloader {
             Err(problems) => return Ok(MerchantFile { errors: errors_of(&problems, merchant), ..file }),
         };
         let found = differences(files.compared(&rules), loaded.compared(&after));
-        let of_files = Problems::new(loaded.warnings.clone(), loaded.owners.clone()).texts(&files.owners);
+        let of_files = Problems::new(loaded.warnings, loaded.owners).texts(&files.owners);
         drop(files);
         let found = found.into_iter().filter(|difference| difference.merchant == Some(merchant)).collect();
         let warnings = of_files.iter().chain(&superseded).filter(|problem| problem.merchant == Some(merchant));

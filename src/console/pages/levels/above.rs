@@ -22,7 +22,7 @@ pub(in crate::console) fn above(request: &PageRequest) -> Paged {
     let first = || list(&shown.level, "/filters").first().map_or("", |filter| text(filter, "/name"));
     let filter = Some(request.query("filter")).filter(|name| !name.is_empty()).unwrap_or_else(first);
     if filter.is_empty() {
-        return Ok(shown.page("filters", nothing("The level limits nothing.")));
+        return Ok(shown.page("filters", &nothing("The level limits nothing.")));
     }
     let sent = [("filter", filter), ("limit", PAGE_LIMIT), ("cursor", request.query("cursor"))];
     let sent = sent.into_iter().filter(|(_, value)| !value.is_empty());
@@ -53,5 +53,5 @@ pub(in crate::console) fn above(request: &PageRequest) -> Paged {
         }
         (pager(&shown.to(&["above"]), &[("filter", filter)], &page, !request.query("cursor").is_empty()))
     };
-    Ok(shown.page("filters", body))
+    Ok(shown.page("filters", &body))
 }

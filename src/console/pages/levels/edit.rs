@@ -84,7 +84,7 @@ pub(in crate::console) fn overview(request: &PageRequest) -> Paged {
             }
         }
     };
-    Ok(shown.page("", body))
+    Ok(shown.page("", &body))
 }
 
 /// The form with the values of a document.

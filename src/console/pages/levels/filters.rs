@@ -73,7 +73,7 @@ pub(in crate::console) fn filters(request: &PageRequest) -> Paged {
             p class="quiet" { "A limit in the mode shadow is reported and denies nothing." }
         }
     };
-    Ok(shown.page("filters", body))
+    Ok(shown.page("filters", &body))
 }
 
 /// The form with the values of a filter. `name`: the filter that is changed; empty: a new one.

@@ -79,5 +79,5 @@ pub(in crate::console) fn gates(request: &PageRequest) -> Paged {
         }
         @if request.may_write() { p { a class="button" href=(shown.to(&["edit"])) { "Change the level's gates" } } }
     };
-    Ok(shown.page("gates", body))
+    Ok(shown.page("gates", &body))
 }

@@ -68,7 +68,7 @@ impl<'a> LevelPage<'a> {
     }
 
     /// A page of the level with its tabs.
-    pub(super) fn page(&self, tab: &str, body: Markup) -> Outcome {
+    pub(super) fn page(&self, tab: &str, body: &Markup) -> Outcome {
         let status = text(&self.level, "/status");
         let body = html! {
             @if self.request.query("done") == "1" { p class="notice good" role="status" { "The change is recorded." } }

@@ -135,7 +135,7 @@ pub(in crate::console) fn methods(request: &PageRequest) -> Paged {
         @if wanted.is_empty() { (edited(&shown, methods)) } @else { (defaults(&shown, &rest)) }
         p class="quiet" { "Amounts are in " (shown.currency()) ". A value that the level does not set is the endpoint's." }
     };
-    Ok(shown.page("methods", body))
+    Ok(shown.page("methods", &body))
 }
 
 /// The form with the settings of a method. `name`: the method; empty: it is typed.

@@ -27,7 +27,7 @@ const FIELDS: [(&str, &str); 7] = [
 ];
 
 /// The transaction of the path, with its merchant.
-fn transaction_of<'a>(request: &'a PageRequest) -> Result<(&'a Merchant, Value), ServiceError> {
+fn transaction_of(request: &PageRequest) -> Result<(&Merchant, Value), ServiceError> {
     let merchant = request.merchant()?;
     let payments = &request.console.parts.payments;
     let shown = payments.transaction(merchant.id.as_str(), request.parameter("transaction"));
