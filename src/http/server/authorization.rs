@@ -28,6 +28,7 @@ use crate::service::{
 use crate::telemetry::traces::Span;
 use axum::{
     extract::{Request, State},
+    http::HeaderMap,
     middleware::Next,
     response::{IntoResponse, Response},
 };
