@@ -25,10 +25,7 @@ use crate::{
         daemon_control::DaemonControl, jobs::Jobs, monitoring::status::StatusSource, payments::PaymentOperation,
         payments::PaymentService, sender_pace::UploadLimits,
     },
-    storage::{
-        jobs::{JobStore, JobsOnDisk},
-        journal::Lsn,
-    },
+    storage::jobs::{JobStore, JobsOnDisk},
     telemetry::metrics::Meters,
 };
 use arc_swap::ArcSwap;
@@ -156,7 +153,7 @@ fn console_with(alter: impl FnOnce(&mut ConsoleParts)) -> Arc<Console> {
     let author = Author { source: ChangeSource::Api, by: None, job: None };
     let merchant = rules.merchant("acme").unwrap();
     let (service, jobs) = (&*parts.payments, &*parts.jobs);
-    let customers = CustomerService { service, jobs, rules: &rules, merchant, author, lesser_role: None };
+    let customers = CustomerService { service, jobs, rules: &rules, merchant, author, lesser: None };
     let bulk = br#"{"select": {"ids": ["1000001"]}, "set": {"labels": ["regular"]}}"#;
     customers.bulk_change(jobs, Some("job-1"), bulk).unwrap();
     console

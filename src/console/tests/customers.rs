@@ -2,7 +2,7 @@
 
 use super::{ORIGIN, Visit, console};
 use crate::{
-    console::{Console, page_table::PageMethod, routes},
+    console::{Console, page_table::PageMethod, routes, sessions::SignedIn},
     service::jobs::{
         registry::{Admission, JobRequest},
         tracked_job::JobKind,
@@ -74,7 +74,8 @@ impl Staff {
         body.push_str("--xyz--\r\n");
         let parts = &self.console.parts;
         let token = parts.access.of_text(token, parts.payments.clock.wall()).unwrap();
-        let id = self.console.sessions.begin(token, parts.payments.clock.running_ms()).unwrap();
+        let signed_in = SignedIn { token, person: None };
+        let id = self.console.sessions.begin(signed_in, parts.payments.clock.running_ms()).unwrap();
         let request = Request::builder()
             .method("POST")
             .uri(format!("{CUSTOMERS}.csv"))
