@@ -74,7 +74,7 @@ pub(crate) struct PreviewDocument {
     /// The files of merchants, by path.
     files: Vec<MerchantFile>,
     /// The text of the file of the merchant in the query. `null`: the query names none, or it has no file.
-    #[schemars(extend("maxLength" = 262_144, "examples" = ["id = \"acme\""]))]
+    #[schemars(extend("maxLength" = 262_144, "examples" = ["id = \"shop\""]))]
     text: Option<String>,
 }
 
