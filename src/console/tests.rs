@@ -521,7 +521,7 @@ async fn events_are_the_newest_first_with_filters() {
     let visit = Visit { console: &console, routes: &routes, token: Some("viewer") };
     let page = visit.page("/console/events").await;
     let place = |id: &str| page.find(&format!("/transactions/{id}\"")).expect("the transaction");
-    assert!(place("t2") < place("t1"), "{page}");
+    assert!(place("t1") < place("t2"), "the approval of t1 is the newest: {page}");
     let denied = visit.page("/console/events?merchant=acme&event=denied").await;
     assert!(denied.contains("/transactions/t2\"") && !denied.contains("/transactions/t1\""), "{denied}");
     let none = visit.page("/console/events?event=charged_back").await;

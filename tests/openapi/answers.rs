@@ -11,7 +11,7 @@ use support::{
 };
 
 /// What the answers of this test need not have, by the beginning of its name, and where it is from.
-const EXPLAINED: [(&str, &str); 42] = [
+const EXPLAINED: &[(&str, &str)] = &[
     ("AcceptedLoss.", "an archive that lost segments: tests/http/archive_loss.rs"),
     ("AmountUsage.missing_rate", "usage in a currency that has lost its rate"),
     ("BlockCause.label", "a block by a label: tests/http/denial_figures.rs"),
@@ -22,6 +22,7 @@ const EXPLAINED: [(&str, &str); 42] = [
     ("BulkAnswer.settings_changed", "a global limit that changes settings: tests/http/table_selection.rs"),
     ("BulkOutcome.settings_changed", "the same, of a job: tests/http/table_selection.rs"),
     ("BulkOutcome.undo", "the same, of a job: tests/http/table_selection.rs"),
+    ("CustomerAboveLimit.", "customers above a lower limit: tests/http/level_trials.rs"),
     ("Decision.flags", "a payment at once with its outcome: tests/http/batch.rs"),
     ("Decision.replay", "lines of a batch: tests/http/batch.rs, replay_parity.rs"),
     ("Decision.warnings", "attributes that are not kept: tests/http/attribute_forms.rs"),
@@ -45,6 +46,7 @@ const EXPLAINED: [(&str, &str); 42] = [
     ("Problem.warnings", "files that cannot be reloaded: tests/http/configuration_reload.rs"),
     ("RedisState.", "a daemon with Redis: tests/redis/shipping.rs"),
     ("RemovedValue.", "tables that remove values: tests/http/import_export.rs"),
+    ("RouteState.", "a merchant with routes: tests/http/operator_views.rs"),
     ("StandbyState.", "a standby: tests/redis/standby.rs"),
     ("TakeOverReport.", "a standby: tests/redis/standby.rs"),
     ("TransactionPage.unreadable", "damaged records: tests/http/unreadable_records.rs"),
@@ -229,6 +231,13 @@ fn every_described_field_of_an_answer_is_in_some_answer() {
         &json!({ "projects": ["web"], "filters": [{ "window": "daily", "amount_limit": "1.00" }] }),
     );
     tour.get(&acme("/levels/deposit/EUR/gold/status"));
+    tour.get(&acme("/levels/deposit/EUR/gold/gates"));
+    tour.get(&acme("/levels/deposit/EUR/gold/above"));
+    tour.call(
+        "PUT",
+        &acme("/levels/deposit/EUR/gold?dry_run=true"),
+        &json!({ "projects": ["web"], "filters": [{ "window": "daily", "amount_limit": "2.00" }] }),
+    );
     tour.get(&acme("/levels/deposit/EUR/gold"));
     tour.call("POST", &acme("/levels/deposit/silver/rename"), &json!({ "to": "platinum" }));
     tour.call("DELETE", &acme("/levels/deposit/EUR/platinum"), &Value::Null);
@@ -254,6 +263,10 @@ fn every_described_field_of_an_answer_is_in_some_answer() {
         "/v1/merchants/acme",
         "/v1/merchants/globex",
         "/v1/events?after=0&limit=1000",
+        "/v1/events/latest",
+        "/v1/series",
+        "/v1/settings",
+        "/v1/reload?merchant=acme",
     ] {
         tour.get(path);
     }
@@ -270,6 +283,8 @@ fn every_described_field_of_an_answer_is_in_some_answer() {
         "/customers/jobs/b1",
         "/audit?limit=1000",
         "/series",
+        "/gates",
+        "/file",
     ] {
         tour.get(&acme(rest));
     }

@@ -161,9 +161,9 @@ fn another_journal_and_a_newer_format_are_refused_with_their_remedy() {
     );
     let error = opened.map(|_| ()).unwrap_err().to_string();
     assert!(error.contains(&ID.to_string()) && error.contains(&other.to_string()), "{error}");
-    assert!(store.flip_bit(&segments(&store)[1], 8, 0), "format 4 becomes 5");
+    assert!(store.flip_bit(&segments(&store)[1], 8, 1), "format 5 becomes 7");
     let error = refused(open(&store, Sync::Interval)).to_string();
-    assert!(error.contains("has format 5, which is newer than this program"), "{error}");
+    assert!(error.contains("has format 7, which is newer than this program"), "{error}");
 }
 
 #[test]
