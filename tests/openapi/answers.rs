@@ -46,7 +46,7 @@ const EXPLAINED: &[(&str, &str)] = &[
     ("Problem.warnings", "files that cannot be reloaded: tests/http/configuration_reload.rs"),
     ("RedisState.", "a daemon with Redis: tests/redis/shipping.rs"),
     ("RemovedValue.", "tables that remove values: tests/http/import_export.rs"),
-    ("RouteState.", "a merchant with routes: tests/http/operator_views.rs"),
+    ("RouteState.", "a merchant with routes, as those of the sample configuration"),
     ("StandbyState.", "a standby: tests/redis/standby.rs"),
     ("TakeOverReport.", "a standby: tests/redis/standby.rs"),
     ("TransactionPage.unreadable", "damaged records: tests/http/unreadable_records.rs"),
