@@ -60,6 +60,7 @@ fn address_of(path: &str) -> Option<String> {
         ("{direction}", "deposit"),
         ("{currency}", "EUR"),
         ("{level}", "gold"),
+        ("{instrument}", "tok-0"),
     ] {
         address = address.replace(parameter, value);
     }

@@ -231,5 +231,6 @@ pub(super) static PAGES: &[PageRow] = &[
 
 /// The paths of the pages that a browser opens, with their parameters in braces.
 pub fn page_paths() -> impl Iterator<Item = &'static str> {
-    PAGES.iter().filter(|row| row.method == PageMethod::Get).map(|row| row.path)
+    let is_page = |row: &&PageRow| !matches!(row.handler, Handler::Download(_) | Handler::File | Handler::Unknown);
+    PAGES.iter().filter(|row| row.method == PageMethod::Get).filter(is_page).map(|row| row.path)
 }

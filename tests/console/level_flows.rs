@@ -92,7 +92,7 @@ fn explain_a_denial(scripts: bool) {
     let browser = Browser::start(scripts);
     sign_in(&browser, &daemon, "vera");
     browser.follow("Acme Games");
-    browser.wait_for("Denied today");
+    browser.wait_for("Recent denials");
     browser.follow("tx-2");
     browser.wait_for("Why it was denied");
     browser.follow("What would pass now?");
