@@ -60,7 +60,6 @@ fn address_of(path: &str) -> Option<String> {
         ("{direction}", "deposit"),
         ("{currency}", "EUR"),
         ("{level}", "gold"),
-        ("{instrument}", "tok-0"),
     ] {
         address = address.replace(parameter, value);
     }
