@@ -10,6 +10,10 @@ use crate::{
 use maud::{Markup, html};
 use serde_json::Value;
 
+/// Why a second person cannot confirm a number that has changed.
+pub(super) const CONFIRMED_NUMBER: &str = "The number that was typed for this change is not the number of now, so it cannot be \
+                                           confirmed. Reject it; it can be asked for again.";
+
 /// What went wrong, above a form.
 pub(super) fn alert(words: &str) -> Markup {
     html! { div class="notice bad" role="alert" { p { (words) } } }

@@ -147,6 +147,18 @@ impl PageRequest {
         !self.has_second_person && self.console.parts.four_eyes.contains(&write)
     }
 
+    /// The first of several kinds of a write for which it must wait for a second person: see
+    /// [`Self::requires_second_person`].
+    pub(super) fn second_person_for(&self, writes: impl IntoIterator<Item = FourEyesWrite>) -> Option<FourEyesWrite> {
+        writes.into_iter().find(|write| self.requires_second_person(*write))
+    }
+
+    /// Whether the second person confirms a number that the first person typed, and the number is another one by now. Nobody
+    /// has agreed to the new number, so the change cannot be confirmed any more.
+    pub(super) fn is_typed_number_outdated(&self, field: &str, number: &str) -> bool {
+        self.has_second_person && self.field(field) != number
+    }
+
     /// The merchant of the path.
     ///
     /// # Errors

@@ -9,7 +9,10 @@ use crate::{
     domain::vocabulary::names::Name,
     service::{
         error::{ErrorKind, ServiceError},
-        import_export::arriving_table::{ArrivingTable, UploadRequest},
+        import_export::{
+            arriving_table::{ArrivingTable, UploadRequest},
+            outcome::ImportMode,
+        },
     },
 };
 use axum::{
@@ -44,6 +47,22 @@ pub(super) enum Uploaded {
     Job(String),
     /// Nothing was begun, or the table was refused.
     Refused(UploadFields, ServiceError),
+}
+
+/// Whether the console takes tables for a trial only. A table changes many customers, with their levels, status and labels,
+/// and it cannot wait for a second person.
+pub(super) fn takes_trials_only(console: &Console) -> bool {
+    !console.parts.four_eyes.is_empty()
+}
+
+/// Refuses a table that would change something where it cannot.
+fn check_mode(console: &Console, fields: &UploadFields) -> Result<(), ServiceError> {
+    if fields.mode.trim() == ImportMode::Trial.word() || !takes_trials_only(console) {
+        return Ok(());
+    }
+    let detail = "changes need a second person here, and a table cannot wait for one: the console takes tables for a trial \
+                  only. The form names the mode before the table";
+    Err(ServiceError::forbidden(detail).at("mode"))
 }
 
 /// Reads the rest of a request that is refused.
@@ -108,6 +127,7 @@ async fn spool(
                 if source.get_or_insert_with(|| name.to_owned()) != name {
                     return Err(ServiceError::malformed("duplicate_field", "choose a file or paste a table, not both"));
                 }
+                check_mode(console, fields)?;
                 table.take(bytes)
             }
             _ => Err(ServiceError::unknown_field(name, "mode, job, file, text")),
@@ -116,6 +136,8 @@ async fn spool(
         tokio::task::block_in_place(|| reader.push(&data, &mut take))?;
     }
     reader.finish()?;
+    // The mode can follow the table.
+    check_mode(console, fields)?;
     if source.is_none() {
         return Err(ServiceError::malformed("field_missing", "choose a file, or paste a table").at("file"));
     }

@@ -4,7 +4,10 @@ use crate::{
     config::FourEyesWrite,
     console::document::{list, text},
     domain::{
-        rules::{labels::Restriction, merchant::Merchant},
+        rules::{
+            labels::{LabelKind, Restriction},
+            merchant::Merchant,
+        },
         vocabulary::{money::Decimal, time::Millis, words::Word},
     },
 };
@@ -35,6 +38,36 @@ pub(super) fn writes_of_change(
     let mut labels = list(customer, "/labels").iter().filter_map(Value::as_str);
     if is_cleared || labels.any(|label| removed(label) && restricts(label)) {
         writes.push(FourEyesWrite::Unblock);
+    }
+    let is_new = |label: &Value| !list(customer, "/labels").contains(label);
+    if changes
+        .get("labels")
+        .is_some_and(|then| list(then, "").iter().any(|label| is_new(label) && erases(merchant, label)))
+    {
+        writes.push(FourEyesWrite::Erase);
+    }
+    writes
+}
+
+/// Whether a label requests the deletion of its customers.
+fn erases(merchant: &Merchant, label: &Value) -> bool {
+    let mut labels = merchant.labels.iter();
+    labels.any(|known| label.as_str() == Some(known.name.as_str()) && known.kind == LabelKind::PendingDeletion)
+}
+
+/// The kinds of a change of many customers, by what it sets. The customers differ, so that another level and the bounds of
+/// a payment may allow more, and any status but `fraud` and other labels may end a block.
+pub(super) fn writes_of_bulk(merchant: &Merchant, set: &Value) -> Vec<FourEyesWrite> {
+    let has = |key: &str| set.as_object().is_some_and(|set| set.contains_key(key));
+    let mut writes = vec![FourEyesWrite::Bulk];
+    if ["deposit_level", "withdrawal_level", "global_limit"].into_iter().any(has) {
+        writes.push(FourEyesWrite::RaiseLimit);
+    }
+    if has("labels") || (has("status") && set["status"] != "fraud") {
+        writes.push(FourEyesWrite::Unblock);
+    }
+    if list(set, "/labels").iter().any(|label| erases(merchant, label)) {
+        writes.push(FourEyesWrite::Erase);
     }
     writes
 }

@@ -1,11 +1,12 @@
 //! Edits the profile of a customer: a form, a preview of what changes, and the change.
 
 use crate::{
+    config::FourEyesWrite,
     console::{
         customer_write::{CustomerWrite, WriteOperation, commit},
         document::{list, text},
         forms::{alert, buttons, change_table, hidden_fields, refusal_alert},
-        page_request::{PageRequest, Paged},
+        page_request::{Outcome, PageRequest, Paged},
         pages::{
             customer::{after_change, customer_of, form_page},
             customers::profile_fields::{CONTACT_FIELDS, FURTHER_FIELDS, ProfileField, all_fields, fault_of, members},
@@ -43,6 +44,12 @@ fn differences(request: &PageRequest, customer: &Value) -> Map<String, Value> {
         *known != *value && !(value.is_array() && sorted(known) == sorted(value))
     });
     wanted
+}
+
+/// Whether the customer could not pay in a project, and can now.
+fn opens_project(customer: &Value, changes: &Map<String, Value>) -> bool {
+    let Some(then) = changes.get("disabled_projects") else { return false };
+    list(customer, "/disabled_projects").iter().any(|project| !list(then, "").contains(project))
 }
 
 /// The form with the values of the customer, or those that were sent.
@@ -129,6 +136,9 @@ pub(in crate::console) fn change(request: &PageRequest) -> Paged {
     if request.field("modified_at") != text(&customer, "/modified_at") {
         let words = "The customer has changed since the preview. Look at the changes again.";
         return page_with(alert(words), preview);
+    }
+    if opens_project(&customer, &changes) && request.requires_second_person(FourEyesWrite::Unblock) {
+        return Ok(Outcome::NeedsSecondPerson(FourEyesWrite::Unblock));
     }
     let operation = WriteOperation::Update { body };
     match commit(request, &CustomerWrite { merchant: merchant.id, customer: number.to_owned(), operation }) {

@@ -1,12 +1,16 @@
 //! Deletion of a customer: what follows, the request after the number was typed, and its withdrawal during the grace period.
 
 use crate::{
+    config::FourEyesWrite,
     console::{
         customer_write::{CustomerWrite, WriteOperation, commit},
         document::{list, text},
-        forms::{alert, buttons, hidden_fields, refusal_alert, typed_confirmation},
-        page_request::{PageRequest, Paged},
-        pages::customer::{after_change, customer_of, form_page, title_of},
+        forms::{CONFIRMED_NUMBER, alert, buttons, hidden_fields, refusal_alert, typed_confirmation},
+        page_request::{Outcome, PageRequest, Paged},
+        pages::{
+            customer::{after_change, customer_of, form_page, title_of},
+            four_eyes::writes_of_change,
+        },
         parts::time,
     },
     domain::{
@@ -16,7 +20,7 @@ use crate::{
     service::error::ServiceError,
 };
 use maud::{Markup, html};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 const TITLE: &str = "Delete the customer";
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -58,16 +62,24 @@ fn request_form(request: &PageRequest, merchant: &Merchant, customer: &Value) ->
             h2 { "Delete " (title_of(customer)) "?" }
             (consequences(merchant))
             p { "The erasure would be due at " (time(&merchant.calendar, &due)) "." }
-            form method="post" action="erase" {
-                (typed_confirmation("typed", &format!("Type {number}, the number of the customer"), ""))
-                (buttons("confirm", "Delete the customer", number))
+            @if request.is_typed_number_outdated("typed", number) { (alert(CONFIRMED_NUMBER)) } @else {
+                form method="post" action="erase" {
+                    @if request.has_second_person {
+                        (hidden_fields([("typed", number), ("seen", text(customer, "/modified_at"))]))
+                    } @else {
+                        (typed_confirmation("typed", &format!("Type {number}, the number of the customer"), ""))
+                    }
+                    (buttons("confirm", "Delete the customer", number))
+                }
             }
         }
     })
 }
 
 /// The form that withdraws a request.
-fn withdrawal_form(merchant: &Merchant, customer: &Value) -> Markup {
+fn withdrawal_form(request: &PageRequest, merchant: &Merchant, customer: &Value) -> Markup {
+    // What a second person makes is always confirmed; the field `due` tells the two writes of the page apart.
+    let step = if request.has_second_person { "confirm" } else { "withdraw" };
     html! {
         section class="card narrow" {
             h2 { "The deletion is requested" }
@@ -75,7 +87,8 @@ fn withdrawal_form(merchant: &Merchant, customer: &Value) -> Markup {
             p { "Cancelling it keeps the customer, and removes the label of the deletion." }
             form method="post" action="erase" {
                 (hidden_fields([("due", text(customer, "/deletion_due"))]))
-                (buttons("withdraw", "Cancel the deletion", text(customer, "/customer_id")))
+                @if request.has_second_person { (hidden_fields([("seen", text(customer, "/modified_at"))])) }
+                (buttons(step, "Cancel the deletion", text(customer, "/customer_id")))
             }
         }
     }
@@ -88,18 +101,19 @@ fn content(request: &PageRequest, merchant: &Merchant, customer: &Value) -> Resu
     if text(customer, "/deletion_due").is_empty() {
         return request_form(request, merchant, customer);
     }
-    Ok(withdrawal_form(merchant, customer))
+    Ok(withdrawal_form(request, merchant, customer))
 }
 
 /// The update that withdraws a request: where a label requests the deletion, the labels without it.
-fn withdrawal(merchant: &Merchant, customer: &Value) -> Value {
+fn withdrawal(merchant: &Merchant, customer: &Value) -> Map<String, Value> {
     let requests = |name: &&str| {
         let label = Name::existing(name).and_then(|name| merchant.label(name));
         label.is_some_and(|label| label.kind == LabelKind::PendingDeletion)
     };
     let labels: Vec<&str> = list(customer, "/labels").iter().filter_map(Value::as_str).collect();
     let kept: Vec<&str> = labels.iter().copied().filter(|name| !requests(name)).collect();
-    if kept.len() < labels.len() { json!({ "labels": kept }) } else { json!({ "deletion_due": null }) }
+    let (key, value) = if kept.len() < labels.len() { ("labels", json!(kept)) } else { ("deletion_due", Value::Null) };
+    Map::from_iter([(key.to_owned(), value)])
 }
 
 /// `GET .../customers/{customer}/erase`
@@ -116,23 +130,40 @@ pub(in crate::console) fn change(request: &PageRequest) -> Paged {
     let customer = customer_of(request, merchant)?;
     // The number of the page can be that of a merged customer.
     let number = text(&customer, "/customer_id");
+    let due = text(&customer, "/deletion_due");
+    let is_withdrawal = request.field("step") == "withdraw" || !request.field("due").is_empty();
+    let is_requested = !due.is_empty() || customer["erased"] == true;
+    // The form below is that of the other write.
+    if request.has_second_person && is_withdrawal != is_requested {
+        let words = "The customer has changed in the meantime: the deletion is requested already, or it was cancelled.";
+        return Ok(form_page(request, merchant, &customer, (TITLE, alert(words))));
+    }
     let again = |notice: Markup| {
         let body = content(request, merchant, &customer)?;
         Ok(form_page(request, merchant, &customer, (TITLE, html! { (notice) (body) })))
     };
-    let due = text(&customer, "/deletion_due");
     let operation = match request.field("step") {
-        "withdraw" if due.is_empty() || request.field("due") != due => {
+        "withdraw" | "confirm" if is_withdrawal && (due.is_empty() || request.field("due") != due) => {
             return again(alert("The customer has changed in the meantime. Look at this page again."));
         }
-        "withdraw" => WriteOperation::Update { body: withdrawal(merchant, &customer).to_string() },
-        "confirm" if !due.is_empty() || customer["erased"] == true => {
+        "withdraw" | "confirm" if is_withdrawal => {
+            WriteOperation::Update { body: Value::Object(withdrawal(merchant, &customer)).to_string() }
+        }
+        "confirm" if is_requested => {
             return again(alert("The deletion is requested already."));
         }
         "confirm" if request.field("typed") == number => WriteOperation::Erase,
         "confirm" => return again(alert("The typed number is not that of the customer. Nothing was changed.")),
         _ => return again(html! {}),
     };
+    let writes = match is_withdrawal {
+        // The label of a deletion can restrict the customer.
+        true => writes_of_change(merchant, &customer, &withdrawal(merchant, &customer)),
+        false => vec![FourEyesWrite::Erase],
+    };
+    if let Some(write) = request.second_person_for(writes) {
+        return Ok(Outcome::NeedsSecondPerson(write));
+    }
     match commit(request, &CustomerWrite { merchant: merchant.id, customer: number.to_owned(), operation }) {
         Ok(_) => Ok(after_change(request, merchant, number, "")),
         Err(error) if error.is_unavailable() => Err(error),

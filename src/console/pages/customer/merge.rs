@@ -1,12 +1,13 @@
 //! Merges a customer into another one: the choice of the other, what happens, and the merge after the number was typed.
 
 use crate::{
+    config::FourEyesWrite,
     console::{
         customer_write::{CustomerWrite, WriteOperation, commit},
         document::{list, text},
-        forms::{alert, buttons, change_table, hidden_fields, refusal_alert, typed_confirmation},
+        forms::{CONFIRMED_NUMBER, alert, buttons, change_table, hidden_fields, refusal_alert, typed_confirmation},
         links::query_text,
-        page_request::{PageRequest, Paged},
+        page_request::{Outcome, PageRequest, Paged},
         pages::{
             customer::{after_change, customer_of, form_page, title_of},
             customers::full_name,
@@ -103,7 +104,7 @@ fn changes(now: &Value, then: &Value) -> Vec<(String, Value, Value)> {
     rows
 }
 
-fn preview(merchant: &Merchant, source: &Value, (now, then): (&Value, &Value)) -> Markup {
+fn preview(request: &PageRequest, merchant: &Merchant, source: &Value, (now, then): (&Value, &Value)) -> Markup {
     let number = text(source, "/customer_id");
     let rows = changes(now, then);
     let has_changes = rows.iter().any(|(_, now, then)| now != then);
@@ -123,10 +124,14 @@ fn preview(merchant: &Merchant, source: &Value, (now, then): (&Value, &Value)) -
                 li { "All identifiers of " (number) " lead to " (text(now, "/customer_id")) "." }
                 li { "It cannot be taken back." }
             }
-            form method="post" action="merge" {
-                (hidden_fields([("into", text(now, "/customer_id")), ("seen", &seen(source, now))]))
-                (typed_confirmation("typed", &format!("Type {number}, the number of the customer who becomes a part"), ""))
-                (buttons("confirm", "Merge the customers", "merge"))
+            @if request.is_typed_number_outdated("typed", number) { (alert(CONFIRMED_NUMBER)) } @else {
+                form method="post" action="merge" {
+                    (hidden_fields([("into", text(now, "/customer_id")), ("seen", &seen(source, now))]))
+                    @if request.has_second_person { (hidden_fields([("typed", number)])) } @else {
+                        (typed_confirmation("typed", &format!("Type {number}, the number of the customer who becomes a part"), ""))
+                    }
+                    (buttons("confirm", "Merge the customers", "merge"))
+                }
             }
         }
     }
@@ -166,7 +171,7 @@ pub(in crate::console) fn change(request: &PageRequest) -> Paged {
         Err(error) if error.is_unavailable() => return Err(error),
         Err(error) => return with(refusal_alert(&error), form(request, merchant, &source)?),
     };
-    let preview = preview(merchant, &source, (&target, &then));
+    let preview = preview(request, merchant, &source, (&target, &then));
     if request.field("step") != "confirm" {
         return with(html! {}, preview);
     }
@@ -175,6 +180,10 @@ pub(in crate::console) fn change(request: &PageRequest) -> Paged {
     }
     if request.field("typed") != number {
         return with(alert("The typed number is not that of the customer. Nothing was changed."), preview);
+    }
+    // The customer ends, and the level, settings and rates of the other one decide for both.
+    if let Some(write) = request.second_person_for([FourEyesWrite::Erase, FourEyesWrite::RaiseLimit]) {
+        return Ok(Outcome::NeedsSecondPerson(write));
     }
     let operation = WriteOperation::Merge { body };
     match commit(request, &CustomerWrite { merchant: merchant.id, customer: number.to_owned(), operation }) {

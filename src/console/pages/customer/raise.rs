@@ -1,6 +1,7 @@
 //! A pending raise of a customer's own limits: cancelled, or confirmed for the customer.
 
 use crate::{
+    config::FourEyesWrite,
     console::{
         customer_write::{CustomerWrite, WriteOperation, commit},
         document::{list, text},
@@ -95,6 +96,9 @@ pub(in crate::console) fn change(request: &PageRequest) -> Paged {
     }
     let operation = match request.field("step") {
         "cancel" => WriteOperation::CancelRaise { key },
+        "confirm" if request.requires_second_person(FourEyesWrite::RaiseLimit) => {
+            return Ok(Outcome::NeedsSecondPerson(FourEyesWrite::RaiseLimit));
+        }
         "confirm" => WriteOperation::ConfirmRaise { key },
         _ => return again(html! {}),
     };

@@ -1,11 +1,12 @@
 //! Personal exchange rates of a customer: the page, and the form that sets all of them.
 
 use crate::{
+    config::FourEyesWrite,
     console::{
         customer_write::{CustomerWrite, WriteOperation, commit},
         document::{list, text, words_at},
         forms::{alert, buttons, hidden_fields, refusal_alert},
-        page_request::{PageRequest, Paged},
+        page_request::{Outcome, PageRequest, Paged},
         pages::customer::{after_change, customer_of, form_page, page},
         parts::{nothing, time},
     },
@@ -161,6 +162,10 @@ pub(in crate::console) fn change(request: &PageRequest) -> Paged {
     }
     if request.field("seen") != seen {
         return with(alert("The rates have changed since the preview. Look at the changes again."), preview);
+    }
+    // They may make amounts count for less.
+    if request.requires_second_person(FourEyesWrite::RaiseLimit) {
+        return Ok(Outcome::NeedsSecondPerson(FourEyesWrite::RaiseLimit));
     }
     let operation = WriteOperation::Update { body };
     match commit(request, &CustomerWrite { merchant: merchant.id, customer: number.to_owned(), operation }) {

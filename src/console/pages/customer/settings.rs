@@ -1,6 +1,7 @@
 //! Individual payment settings of a customer: the page, and a form that sets them for a direction, a currency and a level.
 
 use crate::{
+    config::FourEyesWrite,
     console::{
         customer_write::{CustomerWrite, SettingsPlace, WriteOperation, commit},
         document::{list, text, words_at},
@@ -286,6 +287,10 @@ pub(in crate::console) fn change(request: &PageRequest) -> Paged {
     let seen = now.to_string();
     if request.field("seen") != seen {
         return with(alert("The settings have changed since the preview. Look at the changes again."), preview);
+    }
+    // They may allow more than the level.
+    if request.requires_second_person(FourEyesWrite::RaiseLimit) {
+        return Ok(Outcome::NeedsSecondPerson(FourEyesWrite::RaiseLimit));
     }
     let operation = match is_empty(&then) {
         true => WriteOperation::DeleteSettings { place: place.clone() },

@@ -1,11 +1,12 @@
 //! Reports a signal about a customer: fraud, consent, a card that is stolen or has expired.
 
 use crate::{
+    config::FourEyesWrite,
     console::{
         customer_write::{CustomerWrite, WriteOperation, commit},
         document::{list, spaced, text},
         forms::{alert, buttons, hidden_fields, refusal_alert},
-        page_request::{PageRequest, Paged},
+        page_request::{Outcome, PageRequest, Paged},
         pages::customer::{after_change, customer_of, form_page},
         parts::badge,
     },
@@ -71,11 +72,19 @@ fn preview(customer: &Value, (word, signal): (&str, Signal), instrument: &str) -
             @if !instrument.is_empty() { p { "Instrument: " code { (instrument) } } }
             p { (effect(signal, !instrument.is_empty())) }
             form method="post" action="signals" {
-                (hidden_fields([("signal", word), ("payment_instrument", instrument)]))
+                (hidden_fields([("signal", word), ("payment_instrument", instrument), ("seen", &seen(customer, instrument))]))
                 (buttons("confirm", "Report the signal", "signals"))
             }
         }
     }
+}
+
+/// The state that a preview showed. A second person looks again where it has changed.
+fn seen(customer: &Value, instrument: &str) -> String {
+    let mut stored = list(customer, "/payment_instruments").iter();
+    let stored = stored.find(|stored| text(stored, "/payment_instrument") == instrument);
+    let state = stored.map_or("", |stored| text(stored, "/state"));
+    format!("{} {} {state}", text(customer, "/modified_at"), text(customer, "/status")).trim_end().to_owned()
 }
 
 /// `GET .../customers/{customer}/signals`
@@ -100,6 +109,9 @@ pub(in crate::console) fn send(request: &PageRequest) -> Paged {
     }
     if request.field("step") != "confirm" {
         return Ok(form_page(request, merchant, &customer, (TITLE, preview(&customer, (word, signal), instrument))));
+    }
+    if signal == Signal::Cleared && request.requires_second_person(FourEyesWrite::Unblock) {
+        return Ok(Outcome::NeedsSecondPerson(FourEyesWrite::Unblock));
     }
     let mut body = json!({ "signal": word });
     if !instrument.is_empty() {

@@ -5,12 +5,13 @@ use crate::{
         background_job::new_job_id,
         customer_write::{CustomerWrite, WriteOperation, commit},
         document::{in_words, list, spaced, text, words_at},
-        forms::{alert, buttons, hidden_fields, refusal_alert, typed_confirmation},
+        forms::{CONFIRMED_NUMBER, alert, buttons, hidden_fields, refusal_alert, typed_confirmation},
         layout::Content,
         links::query_text,
         page_request::{Outcome, PageRequest, Paged},
         pages::{
             customers::filters::{Pairs, level_names, selection},
+            four_eyes::writes_of_bulk,
             limits_chooser::currencies,
         },
         parts::{facts, or_dash},
@@ -234,12 +235,16 @@ fn preview(
             @if tried["changed"] == 0 {
                 p { strong { "Nothing changes." } }
                 p class="actions" { a href={ "bulk" (query_text(pairs.iter().map(|(k, v)| (k.as_str(), v.as_str())))) } { "Back" } }
+            } @else if request.is_typed_number_outdated("count", &changed) {
+                (alert(CONFIRMED_NUMBER))
             } @else {
                 form method="post" action="bulk" {
                     (hidden_fields(kept))
                     input type="hidden" name="job" value=(job);
                     input type="hidden" name="seen" value=(changed);
-                    (typed_confirmation("count", &format!("Type {changed}, the number of customers who will change"), ""))
+                    @if request.has_second_person { (hidden_fields([("count", changed.as_str())])) } @else {
+                        (typed_confirmation("count", &format!("Type {changed}, the number of customers who will change"), ""))
+                    }
                     (buttons("confirm", "Change these customers", "../customers"))
                 }
             }
@@ -307,6 +312,9 @@ pub(in crate::console) fn change(request: &PageRequest) -> Paged {
         return with_preview("The number is not the number of customers who will change. Nothing was changed.");
     }
     let job = parse_job_id(request.field("job").to_owned())?;
+    if let Some(write) = request.second_person_for(writes_of_bulk(merchant, &set)) {
+        return Ok(Outcome::NeedsSecondPerson(write));
+    }
     let operation = WriteOperation::Bulk { job: job.clone(), body: body(false) };
     let write = CustomerWrite { merchant: merchant.id, customer: String::new(), operation };
     match commit(request, &write) {

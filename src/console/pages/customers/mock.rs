@@ -1,6 +1,7 @@
 //! Makes customers up, for trials of a merchant.
 
 use crate::{
+    config::FourEyesWrite,
     console::{
         customer_write::{CustomerWrite, WriteOperation, commit},
         document::words_at,
@@ -77,9 +78,18 @@ pub(in crate::console) fn generate(request: &PageRequest) -> Paged {
         let words = alert("The typed number is not the number of customers. Nothing was changed.");
         return Ok(page(request, merchant, html! { (words) (preview) }));
     }
+    // A row whose identifier is known changes that customer, also the level.
+    if let Some(write) = request.second_person_for([FourEyesWrite::Bulk, FourEyesWrite::RaiseLimit]) {
+        return Ok(Outcome::NeedsSecondPerson(write));
+    }
     let operation = WriteOperation::Generate { body: json!({ "count": number, "seed": seed_number }).to_string() };
     let write = CustomerWrite { merchant: merchant.id, customer: String::new(), operation };
     match commit(request, &write) {
+        // The page of a second person is that of the confirmation.
+        Ok(_) if request.has_second_person => {
+            let list = request.links.to(&["m", merchant.id.as_str(), "customers"]);
+            Ok(Outcome::Redirect(format!("{list}?sort=-created_at")))
+        }
         Ok(outcome) => {
             let row = |name: &'static str, path: &str| (name, html! { (words_at(&outcome, path)) });
             let rows = [row("Created", "/created"), row("Changed", "/changed"), row("Not possible", "/bad")];

@@ -5,29 +5,37 @@ use crate::{
         forms::refusal_alert,
         layout::Content,
         page_request::{Outcome, PageRequest, Paged},
-        upload::UploadFields,
+        upload::{UploadFields, takes_trials_only},
     },
     domain::{rules::merchant::Merchant, vocabulary::words::Word},
     service::{csv::Column, error::ServiceError},
 };
 use maud::{Markup, html};
 
+/// The mode that changes nothing.
+const TRIAL: &str = "trial";
 /// The modes of an upload: the word of the service, and what it does.
 const MODES: [(&str, &str); 3] = [
-    ("trial", "Try it: nothing changes, and the next page lists what would change and which rows are bad"),
+    (TRIAL, "Try it: nothing changes, and the next page lists what would change and which rows are bad"),
     ("all", "All rows or none: nothing changes if one row is bad"),
     ("partial", "The good rows: bad rows are listed and left out"),
 ];
 
-fn form(merchant: &Merchant, chosen: &str) -> Markup {
+fn form(request: &PageRequest, merchant: &Merchant, chosen: &str) -> Markup {
+    let is_trial = takes_trials_only(&request.console);
     let columns: Vec<&str> = Column::WORDS.iter().map(|(word, _)| *word).collect();
     html! {
         form method="post" action="../customers.csv" enctype="multipart/form-data" class="card" {
             fieldset {
                 legend { "What happens" }
-                @for (word, words) in MODES {
+                @if is_trial {
+                    p class="notice" { "Changes need a second person here, and a table cannot wait for one. So the console takes \
+                                        tables for a trial only. \"Change many customers\" on the list of customers can be confirmed \
+                                        by a second person." }
+                }
+                @for (word, words) in MODES.into_iter().filter(|(word, _)| !is_trial || *word == TRIAL) {
                     p { label class="check" {
-                        input type="radio" name="mode" value=(word) checked[word == chosen];
+                        input type="radio" name="mode" value=(word) checked[word == chosen || is_trial];
                         " " (words)
                     } }
                 }
@@ -58,7 +66,7 @@ fn page(request: &PageRequest, merchant: &Merchant, body: Markup) -> Outcome {
 pub(in crate::console) fn show(request: &PageRequest) -> Paged {
     let merchant = request.merchant()?;
     let chosen = MODES.iter().find(|(word, _)| *word == request.query("mode")).unwrap_or(&MODES[0]);
-    Ok(page(request, merchant, form(merchant, chosen.0)))
+    Ok(page(request, merchant, form(request, merchant, chosen.0)))
 }
 
 /// The page of an upload that was refused as a whole, at the address to which the form was sent.

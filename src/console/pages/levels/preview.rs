@@ -1,7 +1,9 @@
 //! The preview of a change of levels, and its confirmation: what differs, whom it affects, and a button that makes it.
 
 use crate::{
+    config::FourEyesWrite,
     console::{
+        forms::{CONFIRMED_NUMBER, alert, hidden_fields},
         layout::Content,
         page_request::{Outcome, PageRequest, Paged},
         writes::ConfirmedWrite,
@@ -68,6 +70,10 @@ impl LevelWrite<'_> {
             let words = format!("Nothing has changed. To confirm, type the number of customers: {}.", trial.customers);
             return Ok(self.page(self.preview(&trial, &words)));
         }
+        // Any change of a level may allow more.
+        if request.requires_second_person(FourEyesWrite::RaiseLimit) {
+            return Ok(Outcome::NeedsSecondPerson(FourEyesWrite::RaiseLimit));
+        }
         match request.commit(ConfirmedWrite::Configuration(action)) {
             Ok(()) => Ok(Outcome::Redirect(format!("{}?done=1", self.done))),
             Err(error) if error.is_unavailable() => Err(error),
@@ -101,12 +107,17 @@ impl LevelWrite<'_> {
                     h3 { "Probably a mistake" }
                     ul { @for warning in warnings { li { (warning) } } }
                 }
-                form method="post" {
+                @let count = trial.customers.to_string();
+                @if self.needs_count(trial) && self.request.is_typed_number_outdated("count", &count) {
+                    (alert(CONFIRMED_NUMBER))
+                } @else { form method="post" {
                     @for (key, value) in self.request.form.iter().filter(|(key, _)| !PREVIEW_FIELDS.contains(&key.as_str())) {
                         input type="hidden" name=(key) value=(value);
                     }
                     input type="hidden" name="seen" value=(trial.version);
-                    @if self.needs_count(trial) {
+                    @if self.needs_count(trial) && self.request.has_second_person {
+                        (hidden_fields([("count", count.as_str())]))
+                    } @else if self.needs_count(trial) {
                         label class="field narrow" {
                             span { "Type the number of customers to confirm: " (trial.customers) }
                             input type="text" name="count" inputmode="numeric" autocomplete="off" required;
@@ -116,7 +127,7 @@ impl LevelWrite<'_> {
                         button name="step" value="confirm" { (self.button) } " "
                         a href=(self.done) { "Cancel" }
                     }
-                }
+                } }
             }
         }
     }
