@@ -46,6 +46,7 @@ use tokio::sync::{Semaphore, watch};
 
 mod control;
 mod four_eyes;
+mod four_eyes_rows;
 mod levels;
 mod people;
 

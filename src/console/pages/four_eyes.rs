@@ -1,4 +1,4 @@
-//! Which writes of a customer's page can need a second person: those that allow more.
+//! Which writes of the pages of customers can need a second person: those that allow more, end a block or erase.
 
 use crate::{
     config::FourEyesWrite,

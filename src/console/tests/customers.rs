@@ -1,7 +1,8 @@
 //! Pages that change customers: each is previewed, confirmed, made, and in the history with who did it.
 
-use super::{ORIGIN, Visit, console};
+use super::{ORIGIN, Visit, console, console_with};
 use crate::{
+    config::FourEyesWrite,
     console::{Console, page_table::PageMethod, routes, sessions::SignedIn},
     service::jobs::{
         registry::{Admission, JobRequest},
@@ -37,7 +38,10 @@ struct Staff {
 
 impl Staff {
     fn new() -> Self {
-        let console = console();
+        Self::of(console())
+    }
+
+    fn of(console: Arc<Console>) -> Self {
         let routes = routes(&console);
         Self { console, routes }
     }
@@ -335,6 +339,38 @@ async fn a_signal_a_merge_and_a_deletion_say_what_happens_first() {
     assert!(staff.page(&erase).await.contains("Type 1000001"));
     let history = staff.page(&format!("{ALICE}/history")).await;
     assert!(history.contains("deletion due") && history.contains("<strong>operator</strong>"), "{history}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_is_tried_only_where_changes_need_a_second_person() {
+    for four_eyes in [FourEyesWrite::Bulk, FourEyesWrite::RaiseLimit] {
+        let staff = Staff::of(console_with(|parts| parts.four_eyes = vec![four_eyes]));
+        let page = staff.page(&format!("{CUSTOMERS}/upload?mode=all")).await;
+        assert_eq!(page.matches("name=\"mode\"").count(), 1, "{page}");
+        assert!(page.contains("value=\"trial\" checked") && page.contains("for a trial only"), "{page}");
+        let good = "merchant_customer_identifier,first_name\r\neve,Eve\r\n";
+        for parts in [
+            &[("mode", "all"), ("file", good)][..],
+            &[("mode", "partial"), ("text", good)],
+            &[("file", good)],
+            // The mode is not known when the table begins.
+            &[("file", good), ("mode", "trial")],
+            &[("mode", "all"), ("file", "")],
+        ] {
+            let refused = staff.upload("operator", parts).await;
+            let is_refused = refused.body.contains("takes tables for a trial only");
+            assert!(
+                refused.status == 200 && is_refused && refused.body.contains("Nothing was changed"),
+                "{}",
+                refused.body
+            );
+        }
+        let jobs = staff.page("/console/m/acme/jobs").await;
+        assert!(!jobs.contains("/jobs/console-"), "no job was begun: {jobs}");
+        let trial = staff.upload("operator", &[("mode", "trial"), ("text", ""), ("file", good)]).await;
+        assert!(staff.follow(&trial).await.contains("It was tried, and nothing was changed."));
+        assert!(!staff.page(CUSTOMERS).await.contains("eve"), "a trial changes nothing");
+    }
 }
 
 #[tokio::test]

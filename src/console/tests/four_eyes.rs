@@ -4,8 +4,8 @@ use super::*;
 
 const CUSTOMER: &str = "/console/m/acme/customers/1000001";
 
-/// Two operators, a viewer, and an operator of another merchant.
-fn console_of_two() -> Arc<Console> {
+/// Two operators, a viewer, and an operator of another merchant, with other parts of the console.
+fn console_of_two(alter: impl FnOnce(&mut ConsoleParts)) -> Arc<Console> {
     let mut all = credentials();
     let mut petra = credentials().remove(1);
     petra.token.name = Name::parse("petra").unwrap();
@@ -13,23 +13,35 @@ fn console_of_two() -> Arc<Console> {
     all.push(petra);
     console_with(|parts| {
         parts.access = Arc::new(AccessTokens::new(&all, &Auth::default()));
-        parts.four_eyes = vec![FourEyesWrite::RaiseLimit, FourEyesWrite::Unblock];
+        alter(parts);
     })
 }
 
-struct People {
-    console: Arc<Console>,
+pub(super) struct People {
+    pub(super) console: Arc<Console>,
     routes: Router,
 }
 
 impl People {
     fn new() -> Self {
-        let console = console_of_two();
+        Self::of(|parts| parts.four_eyes = vec![FourEyesWrite::RaiseLimit, FourEyesWrite::Unblock])
+    }
+
+    pub(super) fn of(alter: impl FnOnce(&mut ConsoleParts)) -> Self {
+        let console = console_of_two(alter);
+        Self { routes: routes(&console), console }
+    }
+
+    /// The same people, with the kinds that need a second person.
+    pub(super) fn with_four_eyes(self, four_eyes: &[FourEyesWrite]) -> Self {
+        let Self { mut console, routes: of_console } = self;
+        drop(of_console);
+        Arc::get_mut(&mut console).expect("the routes alone share the console").parts.four_eyes = four_eyes.to_vec();
         Self { routes: routes(&console), console }
     }
 
     /// Status, location and page of a request by a token.
-    async fn send(&self, token: &str, path: &str, form: Option<&str>) -> (u16, String, String) {
+    pub(super) async fn send(&self, token: &str, path: &str, form: Option<&str>) -> (u16, String, String) {
         let visit = Visit { console: &self.console, routes: &self.routes, token: Some(token) };
         let method = if form.is_some() { PageMethod::Post } else { PageMethod::Get };
         let response = visit.send(method, path, Some(ORIGIN), form.unwrap_or_default()).await;
@@ -39,7 +51,7 @@ impl People {
         (status, location.unwrap_or_default(), String::from_utf8(body.to_vec()).unwrap())
     }
 
-    async fn page(&self, token: &str, path: &str) -> String {
+    pub(super) async fn page(&self, token: &str, path: &str) -> String {
         let (status, _, page) = self.send(token, path, None).await;
         assert_eq!(status, 200, "{path}: {page}");
         page
@@ -54,13 +66,13 @@ impl People {
 }
 
 /// The value of a hidden field.
-fn hidden(page: &str, name: &str) -> String {
+pub(super) fn hidden(page: &str, name: &str) -> String {
     let (_, rest) = page.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("{name}: {page}"));
     rest.split('"').next().unwrap().replace("&quot;", "\"")
 }
 
 /// The path of the page that a location leads to.
-fn page_of(location: &str) -> String {
+pub(super) fn page_of(location: &str) -> String {
     let (_, rest) = location.split_once("console/m/").unwrap_or_else(|| panic!("{location}"));
     format!("/console/m/{}", rest.split('?').next().unwrap())
 }
