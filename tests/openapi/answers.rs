@@ -23,6 +23,7 @@ const EXPLAINED: &[(&str, &str)] = &[
     ("BulkOutcome.settings_changed", "the same, of a job: tests/http/table_selection.rs"),
     ("BulkOutcome.undo", "the same, of a job: tests/http/table_selection.rs"),
     ("CustomerAboveLimit.", "customers above a lower limit: tests/http/level_trials.rs"),
+    ("CustomersAboveLimit.", "the same"),
     ("Decision.flags", "a payment at once with its outcome: tests/http/batch.rs"),
     ("Decision.replay", "lines of a batch: tests/http/batch.rs, replay_parity.rs"),
     ("Decision.warnings", "attributes that are not kept: tests/http/attribute_forms.rs"),
