@@ -121,7 +121,7 @@ impl ChunkPipeline {
     async fn answer(&mut self, chunk: LineChunk) -> bool {
         let Ok(room) = self.answered.reserve().await else { return false };
         let (decided, next_turn) = oneshot::channel();
-        let turn = std::mem::replace(&mut self.turn, Some(next_turn));
+        let turn = self.turn.replace(next_turn);
         let (state, admission) = (Arc::clone(&self.state), self.admission.clone());
         let lines_bytes = Arc::clone(&self.lines_bytes);
         room.send(tokio::spawn(async move {
