@@ -4,7 +4,14 @@
 //! paid once, and asks for each page of the page table `LEVELGATE_TURNS` (21) times. It prints the first answer, the median
 //! and the slowest in milliseconds, and the bytes; then the requests and bytes of two flows of support staff. With
 //! `LEVELGATE_JSON` the figures are appended to that file.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a bench prints, and fails loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::float_arithmetic,
+    reason = "a bench prints, and fails loudly"
+)]
+#![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "figures for people")]
 
 #[allow(dead_code, reason = "other benches use the rest")]
 mod load;

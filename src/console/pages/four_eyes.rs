@@ -125,7 +125,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn limits(amount: Value, quantity: Value) -> Value {
+    fn limits(amount: impl Into<Value>, quantity: impl Into<Value>) -> Value {
+        let (amount, quantity): (Value, Value) = (amount.into(), quantity.into());
         json!({ "filters": [{
             "name": "a", "window": "daily", "amount_limit": amount, "quantity_limit": quantity, "kind": "payment",
         }], "pending": null, "operator": null })
@@ -133,20 +134,20 @@ mod tests {
 
     #[test]
     fn a_raise_is_a_higher_a_removed_or_another_limit() {
-        let now = limits(json!("10.00"), json!(3));
+        let now = limits("10.00", 3);
         for (then, want) in [
             (now.clone(), false),
-            (limits(json!("9.99"), json!(3)), false),
-            (limits(json!("10"), json!(2)), false),
-            (limits(json!("10.01"), json!(3)), true),
-            (limits(json!("9.00"), json!(4)), true),
-            (limits(Value::Null, json!(3)), true),
-            (limits(json!("10.00"), Value::Null), true),
+            (limits("9.99", 3), false),
+            (limits("10", 2), false),
+            (limits("10.01", 3), true),
+            (limits("9.00", 4), true),
+            (limits(Value::Null, 3), true),
+            (limits("10.00", Value::Null), true),
             (json!({ "filters": [] }), true),
         ] {
             assert_eq!(is_raise(&now, &then), want, "{then}");
         }
-        assert!(!is_raise(&limits(Value::Null, json!(3)), &now), "a further limit allows less");
+        assert!(!is_raise(&limits(Value::Null, 3), &now), "a further limit allows less");
         let mut weekly = now.clone();
         weekly["filters"][0]["window"] = json!("weekly");
         assert!(is_raise(&now, &weekly), "another window");
