@@ -66,7 +66,7 @@ pub(in crate::console) fn filters(request: &PageRequest) -> Paged {
                         td { (or_dash(&limit_of(filter, currency))) }
                         td { (badge(text(filter, "/mode"))) }
                         td { (or_dash(&options_of(filter))) }
-                        td { a href={ (shown.to(&["above"])) (query) } aria-label={ "Customers above " (name) } { "Above it now" } }
+                        td { a href={ (shown.to(&["above"])) (query) } aria-label={ "Above it now: " (name) } { "Above it now" } }
                     }
                 } }
             } }
