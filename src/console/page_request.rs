@@ -153,8 +153,8 @@ impl PageRequest {
         writes.into_iter().find(|write| self.requires_second_person(*write))
     }
 
-    /// Whether the second person confirms a number that the first person typed, and the number is another one by now. Nobody
-    /// has agreed to the new number, so the change cannot be confirmed any more.
+    /// Whether the number that the first person typed has changed since. No person has typed the new number, so the second
+    /// person cannot confirm the change any more.
     pub(super) fn is_typed_number_outdated(&self, field: &str, number: &str) -> bool {
         self.has_second_person && self.field(field) != number
     }

@@ -63,7 +63,7 @@ impl Sessions {
         Ok(id)
     }
 
-    /// Who began a session, which is used now; `None`: there is no such session, or it has ended.
+    /// Uses a session. Returns the token and the person that began it; `None`: there is no such session, or it has ended.
     pub(super) fn signed_in(&self, id: &str, now_ms: i64) -> Option<SignedIn> {
         let mut sessions = self.0.lock();
         let session = sessions.get_mut(&digest(id))?;

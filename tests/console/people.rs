@@ -1,4 +1,4 @@
-//! People behind a proxy, and writes that need two of them, against the real daemon.
+//! People whom a proxy names, and writes that need two people, with the real daemon.
 
 use crate::{agent, api, fill, folder, pages::post, settings_text, token_of};
 use serde_json::Value;

@@ -186,7 +186,7 @@ fn queries_get_described_answers() {
             let path = path_of(pick::<&str>(&QUERIES, *number));
             let (start, query) = path.split_once('?').unwrap();
             let query = edited(query.as_bytes(), edits);
-            // What no request line can contain is percent-encoded.
+            // A request line cannot contain the other bytes, so they are percent-encoded.
             let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}#".contains(&byte);
             let one = |byte: &u8| if is_plain(*byte) { char::from(*byte).to_string() } else { format!("%{byte:02x}") };
             let query: String = query.iter().map(one).collect();

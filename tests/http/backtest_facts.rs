@@ -34,7 +34,7 @@ fn backtest_converts_by_the_rates_that_the_files_had() {
     daemon.post_nothing("/v1/reload").ok();
     assert_eq!(pay_in("over", "EUR", "10.00", 2), deny);
     assert_no_difference(&backtest(&daemon.folder, ".", &[]), 3);
-    // Another configuration: its rates count only where they are asked for.
+    // The rates of another configuration count with `--rates new` alone.
     let other = ConfigFolder::new(&Settings::REQUEST, &[("acme", acme(CRM, &[gold_of_all_currencies()]))]);
     other.write("rates.toml", &rates_file("2026-11-20T02:00:00Z", "4"));
     let other = other.path().display().to_string();

@@ -240,7 +240,7 @@ fn folder_of_format_4_gets_the_rates_and_merchants_of_the_files() {
     assert_eq!(pay(&daemon, "fits", "5.00", "EUR", 10)["decision"], "allow");
     let denied = daemon.fetch("over").ok()["codes"][0]["amount"].clone();
     assert_eq!(denied, json!({ "limit": "70.00", "used": "65.00", "asked": "10.00" }));
-    // The rates of the files change at a reload, and once more at a start.
+    // The rates of the files change at a reload and again at a start.
     let rates =
         |day: u32, usd: &str| format!("base = \"EUR\"\nas_of = 2026-11-{day}T00:00:00Z\n[rates]\nUSD = \"{usd}\"\n");
     daemon.folder.write("rates.toml", &rates(21, "0.5"));

@@ -271,7 +271,7 @@ fn operations_with_body(document: &Document) -> BTreeSet<String> {
     with_body.map(|operation| operation["operationId"].as_str().unwrap().to_owned()).collect()
 }
 
-/// What is compared with what is in force, and is a part of an answer.
+/// Whether a field is a part of an answer that a body can repeat: the reader compares it with the state in force.
 fn is_shown_only(place: &str) -> bool {
     ["pending.", "operator."].iter().any(|start| place.starts_with(start))
 }

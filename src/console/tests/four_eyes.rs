@@ -91,7 +91,7 @@ async fn a_second_person_sees_the_preview_and_confirms() {
     assert!(own.contains("Another person must confirm it") && !own.contains("Confirm the change"), "{own}");
     let list = people.page("operator", "/console/confirmations").await;
     assert!(list.contains("allow more") && list.contains("a restart drops them") && list.contains("(you)"), "{list}");
-    // The same person cannot confirm, whatever the form says.
+    // The person who asked cannot confirm, also with a complete form.
     let seen = hidden(&people.page("petra", &waits).await, "seen");
     let confirm = format!("step=confirm&seen={seen}");
     assert_eq!(people.send("operator", &waits, Some(&confirm)).await.0, 403);
@@ -107,7 +107,7 @@ async fn a_second_person_sees_the_preview_and_confirms() {
     for part in ["<strong>operator</strong> asked for it", "This will change", ">silver<", "Confirm the change"] {
         assert!(other.contains(part), "{part}: {other}");
     }
-    assert_eq!(other.matches("<form").count(), 2, "the preview has no form of its own: {other}");
+    assert_eq!(other.matches("<form").count(), 2, "the buttons of the preview are left out: {other}");
     let (status, location, page) = people.send("petra", &waits, Some(&confirm)).await;
     assert_eq!(status, 303, "{page}");
     assert!(location.ends_with("customers/1000001?done=1"), "{location}");

@@ -296,7 +296,7 @@ async fn a_typed_number_that_has_changed_cannot_be_confirmed() {
     assert!(status == 200 && page.contains("is not the number of now"), "{page}");
     assert!(page.contains("This will change") && !page.contains("Confirm the change"), "{page}");
     assert!(!people.page("viewer", CUSTOMER).await.contains(">member<"), "nothing was changed");
-    // The two writes of the page of deletions are told apart.
+    // The page of deletions has two writes. A kept deletion never becomes a cancellation.
     let erase = format!("{CUSTOMER}/erase");
     let asked = async || {
         let confirm = confirmation(&people, &erase, "", "&typed=1000001&step=confirm").await;

@@ -9,7 +9,7 @@ use crate::{
 const PROXY: &str = "10.1.0.9:5000";
 const CHANGE: &str = "/console/m/acme/customers/1000001/change";
 
-/// A console behind a proxy at 10.1.0.9; `ann` is an operator, `ben` a viewer.
+/// A console with a proxy at 10.1.0.9; `ann` is an operator, `ben` a viewer.
 fn behind_proxy() -> Arc<Console> {
     let user = |name, role| ConsoleUser { name: Name::parse(name).unwrap(), role };
     let people = ConsolePeople {

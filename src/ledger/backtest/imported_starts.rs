@@ -110,7 +110,7 @@ mod tests {
         let (recent, old) = (opening(OpeningKind::Denied, now, &[]), opening(OpeningKind::Denied, 0, &[]));
         let mut starts = ImportedStarts::default();
         starts.note_import(1);
-        assert!(starts.contains(1, &recent), "whatever it contains");
+        assert!(starts.contains(1, &recent), "recorded as an import");
         assert!(!starts.contains(2, &old), "a daemon that recorded nothing new");
         starts.note_import(3);
         assert!(starts.contains(3, &recent));

@@ -48,7 +48,7 @@ pub enum BacktestError {
     /// A record does not continue the state.
     #[error("record {}: {}", .0.lsn, .0.what)]
     Record(#[from] ReplicatedError),
-    /// What was in force does not fit the configuration.
+    /// The levels or rates in force at that time do not fit the configuration.
     #[error(
         "before record {record}, levels or rates that were set through the API, or earlier rates of the files, do not fit the \
          configuration:\n{problems}"

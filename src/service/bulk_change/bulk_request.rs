@@ -143,8 +143,9 @@ fn check_selects(select: &JsonObject<'_>) -> Result<(), ServiceError> {
         return Ok(());
     }
     if let Some((key, _)) = select.0.iter().find(|(_, raw)| has_long_text(raw)) {
-        let detail =
-            format!("`select`: a text of `{key}` is longer than {SELECTION_BYTES_MAX} bytes, so it selects nobody");
+        let detail = format!(
+            "`select`: a text of `{key}` is longer than {SELECTION_BYTES_MAX} bytes, so it selects no customer"
+        );
         return Err(ServiceError::malformed("text_too_long", detail).at(key));
     }
     let is_empty = |(key, raw): &(String, &RawValue)| match serde_json::from_str(raw.get()) {

@@ -78,7 +78,7 @@ fn request_form(request: &PageRequest, merchant: &Merchant, customer: &Value) ->
 
 /// The form that withdraws a request.
 fn withdrawal_form(request: &PageRequest, merchant: &Merchant, customer: &Value) -> Markup {
-    // What a second person makes is always confirmed; the field `due` tells the two writes of the page apart.
+    // The form of a second person always confirms. The page has two writes; only this one has the field `due`.
     let step = if request.has_second_person { "confirm" } else { "withdraw" };
     html! {
         section class="card narrow" {
