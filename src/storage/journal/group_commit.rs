@@ -6,12 +6,12 @@ use crate::{
         log::Journal,
         model::{error::Failed, ids::Lsn, options::Sync},
         state::{files::Files, segment_writer::Writer, waiters::Waiters},
+        turn_taking,
         write::BatchMode,
     },
 };
 use parking_lot::MutexGuard;
 use std::{
-    cell::Cell,
     ops::{Deref, DerefMut},
     sync::atomic::Ordering,
     time::Duration,
@@ -20,14 +20,6 @@ use tokio::task;
 
 /// How often a task yields before it waits to be woken.
 const YIELDS_MAX: u32 = 4;
-
-/// Whether another task than the current one asked this last on this thread, so that several take turns on it. One
-/// connection alone has nothing to wait for.
-fn takes_turns() -> bool {
-    thread_local!(static LAST: Cell<Option<task::Id>> = const { Cell::new(None) });
-    let current = task::try_id();
-    LAST.replace(current) != current
-}
 
 /// The locked writer. Fields are dropped in order: the writer is unlocked before the waiting tasks are woken.
 pub(in crate::storage) struct WriterGuard<'a> {
@@ -141,16 +133,20 @@ impl Journal {
         }
     }
 
-    /// [`Journal::try_lead`] once a turn: while several tasks take turns on this thread, the task first yields. The
-    /// scheduler polls it again when all ready tasks have been polled and have appended their records. The first of them
-    /// that is polled again writes the records of all, and the others find theirs written. A task that finds the writer
-    /// locked by another thread yields again, which costs less than to be woken. `None`: the task waits to be woken.
+    /// [`Journal::try_lead`] once a turn: while several tasks take turns on this thread and that saves writes, the task first
+    /// yields, see [`turn_taking`]. The scheduler polls it again when all ready tasks have been polled and have appended their
+    /// records. The first of them that is polled again writes the records of all, and the others find theirs written. A task
+    /// that finds the writer locked by another thread yields again, which costs less than to be woken. `None`: the task waits
+    /// to be woken.
     pub(in crate::storage) async fn lead_in_turn(&self, lsn: Lsn) -> Option<Result<(), Failed>> {
-        if !takes_turns() || self.pace.is_slow() {
+        if self.pace.is_slow() || !turn_taking::yields() {
             return self.try_lead(lsn);
         }
-        for _ in 0..YIELDS_MAX {
+        for round in 0..YIELDS_MAX {
             task::yield_now().await;
+            if round == 0 {
+                turn_taking::learn(self.last() != lsn || self.is_committed(lsn));
+            }
             let outcome = self.try_lead(lsn);
             if outcome.is_some() || self.pace.is_slow() {
                 return outcome;

@@ -54,6 +54,7 @@ pub(in crate::storage) mod raw;
 mod read;
 mod rotate;
 pub(in crate::storage) mod state;
+mod turn_taking;
 mod write;
 
 #[cfg(test)]
