@@ -33,6 +33,7 @@ pub(super) use crate::cli::bench::options::Options;
 use crate::cli::{
     bench::{
         child::{DaemonOrder, MERCHANT, OwnDaemon},
+        compare::Peer,
         disturbance::{Disturbance, Disturber},
         figures::show_ns,
         hostile::{HostileClients, HostileKind},
@@ -41,7 +42,7 @@ use crate::cli::{
         session::{RunReport, Session},
         table::{RUN_HEAD, print_generator, print_operations, print_table, run_row},
         tail_table::print_tail,
-        target::{RemoteOrder, fill_own, open_remote, start_own},
+        target::{RemoteOrder, SocketChoice, fill_own, open_remote, start_own},
         workload::Workload,
         zipf::Zipf,
     },
@@ -110,8 +111,7 @@ fn open(options: &Options, report: &mut BenchReport) -> anyhow::Result<(Option<O
         (0..options.fill).try_for_each(|_| session.fill())?;
         return Ok((None, session));
     }
-    let order = DaemonOrder { store: options.store, segment_bytes: None, other_merchants: 0 };
-    let (daemon, mut session) = start_own(order, &load)?;
+    let (daemon, mut session) = start_own(own_order(options), SocketChoice::Tcp, &load)?;
     report.memory = fill_own(&daemon, &mut session, load.customers, options.fill)?;
     if let Some(memory) = &report.memory {
         memory.print();
@@ -119,14 +119,32 @@ fn open(options: &Options, report: &mut BenchReport) -> anyhow::Result<(Option<O
     Ok((Some(daemon), session))
 }
 
-/// The loads of the arguments one after the other, or the search for the highest rate, or turns with the floor.
+/// The daemon that the bench starts without `--during`.
+fn own_order(options: &Options) -> DaemonOrder {
+    DaemonOrder { store: options.store, segment_bytes: None, other_merchants: 0 }
+}
+
+/// The loads of the arguments one after the other, or the search for the highest rate, or turns with a peer.
 fn measure(options: &Options, report: &mut BenchReport) -> anyhow::Result<()> {
     let (daemon, mut session) = open(options, report)?;
-    if options.compare.is_some() {
-        let (_process, mut floor) = compare::start_floor(&options.load())?;
-        let (runs, ratios) = compare::compare(&mut session, &mut floor, &options.offered(), options.turns)?;
+    if let Some(peer) = options.compare {
+        let (offered, turns) = (options.offered(), options.turns);
+        let (runs, ratios) = match peer {
+            Peer::Floor => {
+                let (_process, mut floor) = compare::start_floor(&options.load())?;
+                compare::compare(&mut session, (peer, &mut floor), &offered, turns)?
+            }
+            Peer::Unix => {
+                let load = options.load();
+                let (other, mut over_unix) = start_own(own_order(options), SocketChoice::Unix, &load)?;
+                fill_own(&other, &mut over_unix, load.customers, options.fill)?;
+                let compared = compare::compare(&mut session, (peer, &mut over_unix), &offered, turns)?;
+                report.usage.push(over_unix.read_back()?);
+                compared
+            }
+        };
         print_runs(&runs);
-        compare::print_ratios(&ratios);
+        compare::print_ratios(peer, &ratios);
         (report.runs, report.ratios) = (runs, ratios);
     } else if let Some(objective) = options.slo.as_ref().filter(|_| options.find_max) {
         let (max_rate, runs) = find_max::find_max(&mut session, objective)?;
@@ -164,7 +182,7 @@ fn measure_during(options: &Options, report: &mut BenchReport) -> anyhow::Result
             segment_bytes: kind.and_then(Disturbance::segment_bytes),
             other_merchants: if kind == Some(Disturbance::Reload) { sizes.other_merchants } else { 0 },
         };
-        let (daemon, mut session) = start_own(order, &load)?;
+        let (daemon, mut session) = start_own(order, SocketChoice::Tcp, &load)?;
         let memory = fill_own(&daemon, &mut session, load.customers, options.fill)?;
         report.memory = report.memory.take().or(memory);
         let disturber = kind.map(|kind| Disturber::prepare(kind, &daemon, sizes)).transpose()?;

@@ -102,7 +102,19 @@ fn the_floor_is_measured_in_turns() {
     for ratio in report["ratios"].as_array().unwrap() {
         assert_eq!(ratio["turns"], 2, "{ratio}");
     }
-    assert!(text.contains("levelgate over the floor"), "{text}");
+    assert!(text.contains("levelgate against floor"), "{text}");
+}
+
+#[test]
+fn the_unix_socket_is_measured_in_turns() {
+    let folder = tempfile::tempdir().unwrap();
+    let order = ["--compare", "unix", "--turns", "2", "--rate", "200", "--seconds", "1"];
+    let (text, report) = measured(folder.path(), &order);
+    // Both daemons have recorded what they answered.
+    assert_valid(&report, 2);
+    let labels = |label: &str| report["runs"].as_array().unwrap().iter().filter(|run| run["label"] == label).count();
+    assert_eq!((labels("levelgate"), labels("unix")), (2, 2));
+    assert!(text.contains("levelgate against unix"), "{text}");
 }
 
 #[test]

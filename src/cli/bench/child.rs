@@ -5,7 +5,7 @@ use anyhow::Context;
 use std::{
     fs,
     io::{BufRead, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -142,10 +142,19 @@ impl OwnDaemon {
         Ok(Self { process, folder })
     }
 
+    /// Its Unix socket.
+    pub(super) fn unix_socket(&self) -> PathBuf {
+        unix_socket(self.folder())
+    }
+
     /// Its folder of configuration and data.
     pub(super) fn folder(&self) -> &Path {
         self.folder.path()
     }
+}
+
+fn unix_socket(folder: &Path) -> PathBuf {
+    folder.join("socket")
 }
 
 fn write_configuration(folder: &Path, order: DaemonOrder) -> anyhow::Result<()> {
@@ -162,8 +171,9 @@ fn write_configuration(folder: &Path, order: DaemonOrder) -> anyhow::Result<()> 
     let segment_bytes = order.segment_bytes.map_or_else(String::new, |bytes| format!("segment_bytes = {bytes}\n"));
     // Snapshots are written only where the bench asks for them.
     let text = format!(
-        "[http]\nlisten = \"127.0.0.1:0\"\n\n[store]\n{store}\n{segment_bytes}snapshot_interval_s = 86400\n\
-         snapshot_records = 1000000000\n"
+        "[http]\nlisten = \"127.0.0.1:0\"\nunix_socket = {:?}\n\n[store]\n{store}\n{segment_bytes}\
+         snapshot_interval_s = 86400\nsnapshot_records = 1000000000\n",
+        unix_socket(folder).display()
     );
     Ok(fs::write(folder.join("levelgate.toml"), text)?)
 }

@@ -18,11 +18,24 @@ use serde::Serialize;
 pub(super) enum Peer {
     /// A bare axum handler that decides nothing
     Floor,
+    /// Another daemon with the same settings, over its Unix socket
+    Unix,
+}
+
+impl Peer {
+    /// The name in arguments and tables.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Floor => "floor",
+            Self::Unix => "unix",
+        }
+    }
 }
 
 /// The median of a ratio over all turns of one load, in hundredths.
 #[derive(Debug, Serialize)]
 pub(super) struct RatioReport {
+    pub(super) peer: &'static str,
     pub(super) offered: String,
     pub(super) figure: &'static str,
     pub(super) hundredths: u64,
@@ -58,7 +71,7 @@ pub(super) fn start_floor(load: &LoadSettings) -> anyhow::Result<(ChildProcess, 
 /// One of them does not answer.
 pub(super) fn compare(
     daemon: &mut Session,
-    floor: &mut Session,
+    (peer, other): (Peer, &mut Session),
     offered: &[Option<u64>],
     turns: u32,
 ) -> anyhow::Result<(Vec<RunReport>, Vec<RatioReport>)> {
@@ -68,9 +81,9 @@ pub(super) fn compare(
         for turn in 0..turns {
             let pair = if turn % 2 == 0 {
                 let own = daemon.run("levelgate", rate)?;
-                (own, floor.run("floor", rate)?)
+                (own, other.run(peer.word(), rate)?)
             } else {
-                let other = floor.run("floor", rate)?;
+                let other = other.run(peer.word(), rate)?;
                 (daemon.run("levelgate", rate)?, other)
             };
             pairs.push(pair);
@@ -78,6 +91,7 @@ pub(super) fn compare(
         for (figure, of) in COMPARED {
             let of_pair = |(own, other): &(RunReport, RunReport)| ratio_hundredths(of(own), of(other));
             ratios.push(RatioReport {
+                peer: peer.word(),
                 offered: pairs.first().map(|(own, _)| own.offered_text()).unwrap_or_default(),
                 figure,
                 hundredths: median(pairs.iter().map(of_pair).collect()),
@@ -90,8 +104,8 @@ pub(super) fn compare(
 }
 
 /// Prints the ratios.
-pub(super) fn print_ratios(ratios: &[RatioReport]) {
-    print_line!("\nlevelgate over the floor, medians over the turns");
+pub(super) fn print_ratios(peer: Peer, ratios: &[RatioReport]) {
+    print_line!("\nlevelgate against {}, medians over the turns", peer.word());
     let rows: Vec<Vec<String>> = ratios
         .iter()
         .map(|ratio| vec![ratio.offered.clone(), ratio.figure.to_owned(), show_hundredths(ratio.hundredths)])
@@ -103,7 +117,7 @@ impl RatioReport {
     /// What later runs can be compared with.
     pub(super) fn figure(&self) -> Figure {
         Figure {
-            name: format!("bench levelgate over floor {}: {}", self.offered, self.figure),
+            name: format!("bench levelgate over {} {}: {}", self.peer, self.offered, self.figure),
             unit: "hundredths".to_owned(),
             median: self.hundredths,
             p99: None,

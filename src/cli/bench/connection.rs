@@ -1,15 +1,17 @@
-//! One connection to the daemon, plain or with TLS, with one request at a time.
+//! One connection to the daemon, over TCP, with TLS or over a Unix socket, with one request at a time.
 
 use anyhow::Context;
 use rustls::{ClientConfig, ClientConnection, pki_types::ServerName};
 use std::{
     io::{self, Read, Write},
-    net::TcpStream as BlockingStream,
+    net::TcpStream as BlockingTcp,
+    os::unix::net::UnixStream as BlockingUnix,
+    path::PathBuf,
     sync::Arc,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpStream, UnixStream},
 };
 
 /// The most header lines of an answer.
@@ -22,6 +24,8 @@ const READ_BYTES: usize = 4_096;
 pub(super) struct ServerAddress {
     /// `HOST:PORT`.
     pub(super) host_port: String,
+    /// The Unix socket to connect to; `None`: `host_port` over TCP.
+    pub(super) unix_socket: Option<PathBuf>,
     /// How connections begin; `None`: without TLS.
     pub(super) tls: Option<TlsClient>,
 }
@@ -29,7 +33,7 @@ pub(super) struct ServerAddress {
 impl ServerAddress {
     /// An address without TLS.
     pub(super) const fn plain(host_port: String) -> Self {
-        Self { host_port, tls: None }
+        Self { host_port, unix_socket: None, tls: None }
     }
 }
 
@@ -41,10 +45,17 @@ pub(super) struct TlsClient {
     pub(super) name: ServerName<'static>,
 }
 
+/// A socket that no runtime uses.
+#[derive(Debug)]
+enum BlockingSocket {
+    Tcp(BlockingTcp),
+    Unix(BlockingUnix),
+}
+
 /// An open connection that no runtime uses. A TLS session is boxed: most benches have none.
 #[derive(Debug)]
 pub(super) struct OpenStream {
-    tcp: BlockingStream,
+    socket: BlockingSocket,
     tls: Option<Box<ClientConnection>>,
 }
 
@@ -54,8 +65,13 @@ impl OpenStream {
     /// # Errors
     /// The address cannot be reached, or the handshake fails.
     pub(super) fn connect(address: &ServerAddress) -> anyhow::Result<Self> {
-        let ServerAddress { host_port, tls } = address;
-        let mut tcp = BlockingStream::connect(host_port).with_context(|| format!("cannot connect to {host_port}"))?;
+        let ServerAddress { host_port, unix_socket, tls } = address;
+        if let Some(path) = unix_socket {
+            let unix = BlockingUnix::connect(path).with_context(|| format!("cannot connect to {}", path.display()))?;
+            unix.set_nonblocking(true)?;
+            return Ok(Self { socket: BlockingSocket::Unix(unix), tls: None });
+        }
+        let mut tcp = BlockingTcp::connect(host_port).with_context(|| format!("cannot connect to {host_port}"))?;
         tcp.set_nodelay(true)?;
         let tls = match tls {
             None => None,
@@ -69,14 +85,38 @@ impl OpenStream {
             }
         };
         tcp.set_nonblocking(true)?;
-        Ok(Self { tcp, tls })
+        Ok(Self { socket: BlockingSocket::Tcp(tcp), tls })
+    }
+}
+
+/// A socket of a runtime.
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Socket {
+    async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Tcp(tcp) => tcp.write_all(bytes).await,
+            Self::Unix(unix) => unix.write_all(bytes).await,
+        }
+    }
+
+    /// Appends received bytes; 0: the daemon has closed the connection.
+    async fn read_into(&mut self, received: &mut Vec<u8>) -> io::Result<usize> {
+        match self {
+            Self::Tcp(tcp) => tcp.read_buf(received).await,
+            Self::Unix(unix) => unix.read_buf(received).await,
+        }
     }
 }
 
 /// A connection that stays open.
 #[derive(Debug)]
 pub(super) struct Connection {
-    stream: TcpStream,
+    socket: Socket,
     tls: Option<Box<ClientConnection>>,
     received: Vec<u8>,
     /// Encrypted bytes on their way.
@@ -95,9 +135,12 @@ impl Connection {
     ///
     /// # Errors
     /// The runtime refuses the connection.
-    pub(super) fn new(OpenStream { tcp, tls }: OpenStream) -> anyhow::Result<Self> {
-        let stream = TcpStream::from_std(tcp)?;
-        Ok(Self { stream, tls, received: Vec::with_capacity(READ_BYTES), encrypted: Vec::new() })
+    pub(super) fn new(OpenStream { socket, tls }: OpenStream) -> anyhow::Result<Self> {
+        let socket = match socket {
+            BlockingSocket::Tcp(tcp) => Socket::Tcp(TcpStream::from_std(tcp)?),
+            BlockingSocket::Unix(unix) => Socket::Unix(UnixStream::from_std(unix)?),
+        };
+        Ok(Self { socket, tls, received: Vec::with_capacity(READ_BYTES), encrypted: Vec::new() })
     }
 
     /// Gives the connection back, so that another runtime can use it.
@@ -105,7 +148,11 @@ impl Connection {
     /// # Errors
     /// The runtime does not release the connection.
     pub(super) fn into_stream(self) -> anyhow::Result<OpenStream> {
-        Ok(OpenStream { tcp: self.stream.into_std()?, tls: self.tls })
+        let socket = match self.socket {
+            Socket::Tcp(tcp) => BlockingSocket::Tcp(tcp.into_std()?),
+            Socket::Unix(unix) => BlockingSocket::Unix(unix.into_std()?),
+        };
+        Ok(OpenStream { socket, tls: self.tls })
     }
 
     /// Sends a request and waits for its whole answer.
@@ -130,23 +177,23 @@ impl Connection {
     }
 
     async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let Some(session) = &mut self.tls else { return self.stream.write_all(bytes).await };
+        let Some(session) = &mut self.tls else { return self.socket.write_all(bytes).await };
         session.writer().write_all(bytes)?;
         self.encrypted.clear();
         while session.wants_write() {
             session.write_tls(&mut self.encrypted)?;
         }
-        self.stream.write_all(&self.encrypted).await
+        self.socket.write_all(&self.encrypted).await
     }
 
     /// Appends bytes to what was received; 0: the daemon has closed the connection.
     async fn receive(&mut self) -> io::Result<usize> {
-        let Some(session) = &mut self.tls else { return self.stream.read_buf(&mut self.received).await };
+        let Some(session) = &mut self.tls else { return self.socket.read_into(&mut self.received).await };
         let before = self.received.len();
         loop {
             self.encrypted.clear();
             self.encrypted.reserve(READ_BYTES);
-            if self.stream.read_buf(&mut self.encrypted).await? == 0 {
+            if self.socket.read_into(&mut self.encrypted).await? == 0 {
                 return Ok(0);
             }
             let mut rest = self.encrypted.as_slice();

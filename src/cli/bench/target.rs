@@ -19,14 +19,26 @@ use std::{fs, path::Path, sync::Arc};
 /// Bytes of the journal that a daemon keeps in memory for readers of the journal.
 const JOURNAL_TAIL_BYTES: u64 = 64 << 20;
 
+/// The socket of a daemon that the bench starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SocketChoice {
+    Tcp,
+    Unix,
+}
+
 /// Starts a daemon.
 ///
 /// # Errors
 /// It does not start.
-pub(super) fn start_own(order: DaemonOrder, load: &LoadSettings) -> anyhow::Result<(OwnDaemon, Session)> {
+pub(super) fn start_own(
+    order: DaemonOrder,
+    socket: SocketChoice,
+    load: &LoadSettings,
+) -> anyhow::Result<(OwnDaemon, Session)> {
     let daemon = OwnDaemon::start(order)?;
+    let unix_socket = (socket == SocketChoice::Unix).then(|| daemon.unix_socket());
     let endpoint = Endpoint {
-        address: ServerAddress::plain(daemon.process.address.clone()),
+        address: ServerAddress { unix_socket, ..ServerAddress::plain(daemon.process.address.clone()) },
         merchant: MERCHANT_ID.to_owned(),
         token: None,
         prefix: String::new(),
@@ -138,7 +150,7 @@ fn server_address(url: &str, files: &ClientFiles) -> anyhow::Result<ServerAddres
         }
         _ => None,
     };
-    Ok(ServerAddress { host_port: format!("{host}:{port}"), tls })
+    Ok(ServerAddress { host_port: format!("{host}:{port}"), unix_socket: None, tls })
 }
 
 #[cfg(test)]
