@@ -1,8 +1,9 @@
 //! The program under its operator: metrics and their alerts, generated files, messages to the service
-//! manager, the Debian package, the container file, the bill of materials, the log, traces, `doctor`.
+//! manager, the Debian package, the container file, the bill of materials, the licences and sources of dependencies, the log,
+//! traces, `doctor`.
 //!
 //! `promtool` (of the Debian package `prometheus`) judges the metrics and runs the alerts; `./tests/run` installs it. hadolint
-//! judges the container file, and the schema of CycloneDX the bill of materials.
+//! judges the container file, the schema of CycloneDX the bill of materials, and cargo-deny the dependencies.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod container;
@@ -13,6 +14,7 @@ mod log;
 mod prometheus;
 mod sbom;
 mod service_manager;
+mod supply_chain;
 mod traces;
 
 use std::io::Write;

@@ -8,7 +8,6 @@ use std::{
 };
 
 mod circles;
-mod supply_chain;
 
 /// The rooms that a room may name: all rooms below it. Only the program names `cli`.
 const WALLS: &[(&str, &[&str])] = &[
