@@ -1,24 +1,29 @@
 //! Downloads: bodies that a thread writes while they are sent.
 
-use crate::service::{commit::AnswerKind, error::ServiceError, payments::PaymentService};
+use crate::service::{
+    commit::AnswerKind,
+    error::ServiceError,
+    payments::PaymentService,
+    streamed_answer::{Piece, parts},
+};
 use axum::body::{Body, Bytes};
 use std::{
     io::{self, BufWriter, Write},
     sync::Arc,
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio_stream::{StreamExt, wrappers::ReceiverStream};
+use tokio_stream::StreamExt;
 
 /// Bytes of a download that are sent together, and how many such pieces can wait for a slow reader.
 const PIECE_BYTES: usize = 64 * 1024;
 const PIECES_MAX: usize = 8;
 
 /// Sends each written piece to the reader; fails when the reader has gone.
-struct PieceWriter(mpsc::Sender<io::Result<Bytes>>);
+struct PieceWriter(mpsc::Sender<Piece<Bytes>>);
 
 impl Write for PieceWriter {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        self.0.blocking_send(Ok(Bytes::copy_from_slice(piece))).map_err(|_| io::ErrorKind::BrokenPipe)?;
+        self.0.blocking_send(Piece::Part(Bytes::copy_from_slice(piece))).map_err(|_| io::ErrorKind::BrokenPipe)?;
         Ok(piece.len())
     }
 
@@ -29,7 +34,7 @@ impl Write for PieceWriter {
 
 /// The body of a download: the bytes that `write` writes on its own thread. Each piece is sent once the journal contains every
 /// record so far, and while `is_admitted` returns no error: a token that is revoked during the download gets no more of it.
-/// If `write` fails, the body ends with an error, so that the reader does not take a part for the whole.
+/// If `write` fails or panics, the body ends with an error, so that the reader does not take a part for the whole.
 pub(crate) fn download(
     payments: &Arc<PaymentService>,
     permit: OwnedSemaphorePermit,
@@ -41,16 +46,21 @@ pub(crate) fn download(
         // The permit is for the thread, which waits for a slow reader.
         let _permit = permit;
         let mut output = BufWriter::with_capacity(PIECE_BYTES, PieceWriter(out.clone()));
-        if let Err(error) = write(&mut output).and_then(|()| output.flush()) {
-            drop(output);
-            // A reader that has gone is no fault.
-            if out.blocking_send(Err(io::Error::other(error.to_string()))).is_ok() {
-                tracing::error!(%error, "a download ended early; the caller has a part of it and knows");
+        let end = match write(&mut output).and_then(|()| output.flush()) {
+            Ok(()) => Piece::End,
+            Err(error) => {
+                // A reader that has gone is no fault.
+                if !out.is_closed() {
+                    tracing::error!(%error, "a download ended early; the caller has a part of it and knows");
+                }
+                Piece::Lost
             }
-        }
+        };
+        // What a failed write has left in the buffer is not sent after the end.
+        let _ = out.blocking_send(end);
     });
     let payments = Arc::clone(payments);
-    let committed = ReceiverStream::new(pieces).then(move |piece: io::Result<Bytes>| {
+    let committed = parts(pieces).then(move |piece| {
         let admitted = is_admitted();
         let payments = Arc::clone(&payments);
         async move {

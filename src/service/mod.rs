@@ -22,4 +22,5 @@ pub mod monitoring;
 pub mod payments;
 pub mod reply;
 pub mod sender_pace;
+pub(crate) mod streamed_answer;
 pub mod transaction_history;

@@ -15,6 +15,7 @@ use crate::{
         commit::AnswerKind,
         payments::{lines::LineSplitter, lines_ahead::LineChunk},
         reply::render,
+        streamed_answer::{Piece, parts},
     },
 };
 use axum::{
@@ -34,7 +35,7 @@ use tokio::{
     sync::{Semaphore, mpsc, oneshot},
     task::JoinHandle,
 };
-use tokio_stream::{StreamExt, wrappers::ReceiverStream};
+use tokio_stream::StreamExt;
 
 /// The most pieces of the answer that wait for a slow reader; beyond them its lines wait.
 const PIECES_MAX: usize = 16;
@@ -58,17 +59,18 @@ pub(crate) async fn batch(State(state): State<Arc<AppState>>, request: Request) 
             return problem.into_response();
         }
     };
-    let (sender, pieces) = mpsc::channel::<(Bytes, Lsn)>(PIECES_MAX);
+    let (sender, pieces) = mpsc::channel(PIECES_MAX);
     let unsent = Arc::new(Semaphore::new(Http::BATCH_ANSWER_BYTES_MAX));
     let answers = AnswerSender { sender, unsent, permit: Arc::clone(&permit) };
     let payments = Arc::clone(&state.payments);
-    tokio::spawn(answer_lines(state, admission, request.into_body(), answers));
+    tokio::spawn(answer_batch(state, admission, request.into_body(), answers));
     // The next lines are decided while earlier answers wait for the records that they depend on to be committed.
-    let committed = ReceiverStream::new(pieces).then(move |(piece, depends_on_lsn)| {
+    let committed = parts(pieces).then(move |part| {
         let (payments, _permit) = (Arc::clone(&payments), &permit);
         async move {
+            let (lines, depends_on_lsn) = part?;
             let left = payments.leave(Some(depends_on_lsn), AnswerKind::Write).await;
-            left.map(|()| piece).map_err(std::io::Error::other)
+            left.map(|()| lines).map_err(std::io::Error::other)
         }
     });
     let mut response = Response::new(Body::from_stream(committed));
@@ -76,9 +78,12 @@ pub(crate) async fn batch(State(state): State<Arc<AppState>>, request: Request) 
     response
 }
 
+/// Lines of an answer, and the record that they depend on.
+type AnswerPiece = Piece<(Bytes, Lsn)>;
+
 /// Sends the pieces of an answer. The bytes that are not yet written to the socket are bounded.
 struct AnswerSender {
-    sender: mpsc::Sender<(Bytes, Lsn)>,
+    sender: mpsc::Sender<AnswerPiece>,
     /// The bytes that may still be unsent.
     unsent: Arc<Semaphore>,
     /// Kept until the last piece is written.
@@ -97,19 +102,28 @@ impl AnswerSender {
             () = self.sender.closed() => return false,
         };
         let Ok(room) = room else { return false };
-        self.sender.send((guard_bytes(piece, (room, Arc::clone(&self.permit))), depends_on_lsn)).await.is_ok()
+        let lines = guard_bytes(piece, (room, Arc::clone(&self.permit)));
+        self.sender.send(Piece::Part((lines, depends_on_lsn))).await.is_ok()
+    }
+
+    /// Sends the end of the answer: whole, or broken off.
+    async fn end(self, end: AnswerPiece) {
+        // If the client has disconnected, the end is dropped.
+        let _ = self.sender.send(end).await;
     }
 }
 
-/// The answers to a chunk of lines, and the record that they depend on.
-type ChunkAnswers = (Vec<u8>, Lsn);
+/// The answers to a chunk of lines, and the record that they depend on. `None`: a chunk before has panicked.
+type ChunkAnswers = Option<(Vec<u8>, Lsn)>;
+/// A chunk whose answers are being made.
+type ChunkPiece = Piece<JoinHandle<ChunkAnswers>>;
 
 /// Answers chunks of lines, several at a time: one is decided while others are parsed or rendered.
 struct ChunkPipeline {
     state: Arc<AppState>,
     admission: Option<Admission>,
     /// The chunks whose answers are not yet sent, in order.
-    answered: mpsc::Sender<JoinHandle<Option<ChunkAnswers>>>,
+    answered: mpsc::Sender<ChunkPiece>,
     /// Completes when the last chunk is decided; `None`: there is none yet.
     turn: Option<oneshot::Receiver<()>>,
     /// The bytes of lines whose answers form one piece.
@@ -124,7 +138,7 @@ impl ChunkPipeline {
         let turn = self.turn.replace(next_turn);
         let (state, admission) = (Arc::clone(&self.state), self.admission.clone());
         let lines_bytes = Arc::clone(&self.lines_bytes);
-        room.send(tokio::spawn(async move {
+        room.send(Piece::Part(tokio::spawn(async move {
             let payments = &state.payments;
             // A batch may last for hours: each line needs the rights that its token has when the line arrives.
             let may_enter = |merchant: &str| state.readmit_line(admission.as_ref(), merchant);
@@ -146,7 +160,7 @@ impl ChunkPipeline {
             let bytes = if out.len() > PIECE_BYTES { (bytes / 2).max(LINES_BYTES_MIN) } else { bytes * 2 };
             lines_bytes.store(bytes.min(LINES_BYTES_MAX), Ordering::Relaxed);
             Some((out, depends_on_lsn))
-        }));
+        })));
         true
     }
 
@@ -154,30 +168,52 @@ impl ChunkPipeline {
     async fn send(&self, text: Vec<u8>) {
         let depends_on_lsn = self.state.payments.ledger.journal().last();
         // If the client has disconnected, the text is dropped.
-        let _ = self.answered.send(tokio::spawn(async move { Some((text, depends_on_lsn)) })).await;
+        let _ = self.answered.send(Piece::Part(tokio::spawn(async move { Some((text, depends_on_lsn)) }))).await;
+    }
+
+    /// Ends the answer after the answers to all chunks so far.
+    async fn end(self) {
+        // If the client has disconnected, or the answer has broken off, this is dropped.
+        let _ = self.answered.send(Piece::End).await;
     }
 }
 
-/// Sends the answers to chunks in their order, until the client disconnects.
-async fn send_answers(mut answered: mpsc::Receiver<JoinHandle<Option<ChunkAnswers>>>, answers: AnswerSender) {
-    while let Some(chunk) = answered.recv().await {
-        let Ok(Some((out, depends_on_lsn))) = chunk.await else { return };
-        if !answers.send(out, depends_on_lsn).await {
-            return;
+/// Sends the answers to chunks in their order, until the client disconnects. If a chunk has panicked, the answer breaks off:
+/// the client sends the lines without an answer again.
+async fn send_answers(mut answered: mpsc::Receiver<ChunkPiece>, answers: AnswerSender) {
+    loop {
+        match answered.recv().await {
+            Some(Piece::Part(chunk)) => match chunk.await {
+                Ok(Some((out, depends_on_lsn))) => {
+                    if !answers.send(out, depends_on_lsn).await {
+                        return;
+                    }
+                }
+                Ok(None) | Err(_) => break,
+            },
+            Some(Piece::End) => return answers.end(Piece::End).await,
+            Some(Piece::Lost) | None => break,
         }
     }
+    tracing::error!("a batch failed because of a defect of the daemon; its answer breaks off");
+    answers.end(Piece::Lost).await;
 }
 
-async fn answer_lines(state: Arc<AppState>, admission: Option<Admission>, mut body: Body, answers: AnswerSender) {
-    let mut lines = LineSplitter::new(state.payments.body_bytes_max);
-    let mut pace = state.capacity.line_pace();
+/// Answers a batch, and ends its answer. A panic leaves the answer without an end.
+async fn answer_batch(state: Arc<AppState>, admission: Option<Admission>, body: Body, answers: AnswerSender) {
     let disconnected = answers.sender.clone();
     let (sender, answered) = mpsc::channel(Http::BATCH_CHUNKS_MAX);
     tokio::spawn(send_answers(answered, answers));
     let lines_bytes = Arc::new(AtomicUsize::new(LINES_BYTES_FIRST));
     let turns = Turns { state: Arc::clone(&state), admission: admission.clone(), disconnected };
-    let mut pipeline =
-        ChunkPipeline { state, admission, answered: sender, turn: None, lines_bytes: Arc::clone(&lines_bytes) };
+    let mut pipeline = ChunkPipeline { state, admission, answered: sender, turn: None, lines_bytes };
+    answer_lines(&mut pipeline, &turns, body).await;
+    pipeline.end().await;
+}
+
+async fn answer_lines(pipeline: &mut ChunkPipeline, turns: &Turns, mut body: Body) {
+    let mut lines = LineSplitter::new(pipeline.state.payments.body_bytes_max);
+    let mut pace = pipeline.state.capacity.line_pace();
     loop {
         // Between two lines only the idle timer of the connection runs.
         if lines.is_between_lines() {
@@ -200,7 +236,7 @@ async fn answer_lines(state: Arc<AppState>, admission: Option<Admission>, mut bo
         let Ok(data) = frame.into_data() else { continue };
         let mut rest = &data[..];
         while !rest.is_empty() {
-            let mut bytes = lines_bytes.load(Ordering::Relaxed).min(rest.len());
+            let mut bytes = pipeline.lines_bytes.load(Ordering::Relaxed).min(rest.len());
             if turns.are_limited()
                 && let Some(end) = rest.iter().take(bytes).position(|byte| *byte == b'\n')
             {
@@ -238,7 +274,7 @@ struct Turns {
     state: Arc<AppState>,
     admission: Option<Admission>,
     /// Closed when the client has disconnected.
-    disconnected: mpsc::Sender<(Bytes, Lsn)>,
+    disconnected: mpsc::Sender<AnswerPiece>,
 }
 
 impl Turns {
@@ -266,5 +302,49 @@ impl Turns {
                 () = self.disconnected.closed() => return false,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::Source, http::operations::tests::state_with};
+
+    /// What a client gets when its chunks end like this: the lines, and whether the answer is whole.
+    async fn sent(chunks: Vec<ChunkPiece>) -> (Vec<u8>, bool) {
+        let state = state_with(&[], Source::System);
+        let permit = Arc::new(state.capacity.batch(None).unwrap());
+        let (sender, pieces) = mpsc::channel(PIECES_MAX);
+        let unsent = Arc::new(Semaphore::new(Http::BATCH_ANSWER_BYTES_MAX));
+        let (chunk_sender, answered) = mpsc::channel(8);
+        for chunk in chunks {
+            chunk_sender.send(chunk).await.unwrap();
+        }
+        drop(chunk_sender);
+        send_answers(answered, AnswerSender { sender, unsent, permit }).await;
+        let mut parts = Box::pin(parts(pieces));
+        let mut lines = Vec::new();
+        loop {
+            match parts.next().await {
+                Some(Ok((part, _))) => lines.extend_from_slice(&part),
+                Some(Err(_)) => return (lines, false),
+                None => return (lines, true),
+            }
+        }
+    }
+
+    fn chunk(lines: &'static str) -> ChunkPiece {
+        Piece::Part(tokio::spawn(async move { Some((lines.as_bytes().to_vec(), Lsn::default())) }))
+    }
+
+    #[tokio::test]
+    async fn an_answer_breaks_off_at_a_chunk_that_panics() {
+        let panics = || Piece::Part(tokio::spawn(async { panic!("as planted") }));
+        let not_decided = || Piece::Part(tokio::spawn(async { None }));
+        assert_eq!(sent(vec![chunk("a\n"), chunk("b\n"), Piece::End]).await, (b"a\nb\n".to_vec(), true));
+        assert_eq!(sent(vec![chunk("a\n"), panics(), not_decided(), Piece::End]).await, (b"a\n".to_vec(), false));
+        assert_eq!(sent(vec![chunk("a\n"), not_decided(), Piece::End]).await, (b"a\n".to_vec(), false));
+        // The task that reads the lines has panicked.
+        assert_eq!(sent(vec![chunk("a\n")]).await, (b"a\n".to_vec(), false));
     }
 }
