@@ -105,7 +105,11 @@ pub(super) async fn send_snapshots(shared: Arc<Shared>, mut store: RedisStore) {
                 parts.state.want();
                 parts.state.counts.snapshots.fetch_add(1, Ordering::Relaxed);
                 tracing::info!("redis: snapshot up to record {begin} is complete, {} ms", began.elapsed().as_millis());
-                if let Err(error) = trim(&shared, &mut store, fence, begin).await {
+                let span = Span::begin("redis.trim");
+                let trimmed = trim(&shared, &mut store, fence, begin).await;
+                span.note(&trimmed);
+                drop(span);
+                if let Err(error) = trimmed {
                     error.redis().into_iter().for_each(|error| shared.end_if_replaced(error));
                     tracing::warn!("redis: {error}; the next snapshot tries again");
                 }

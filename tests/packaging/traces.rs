@@ -16,6 +16,7 @@ use support::daemon::{ConfigFolder, Daemon, Settings};
 use support::fixtures::{CRM, acme, pay};
 use support::process::eventually;
 use support::raw_http::{self, AnswerReader};
+use support::redis::daemons::{durable, folder as redis_folder, last};
 
 const TOKEN: &str = "operator-secret-0123456789";
 
@@ -149,6 +150,10 @@ fn a_collector_gets_the_spans_of_slow_work_and_nothing_personal() {
         ),
         200
     );
+    for bulk in [r#"{"select": {"ids": ["1000001"]}, "set": {"status": "deny"}, "dry_run": true}"#, r#"{"no": 1}"#] {
+        let status = call(&daemon, "POST", &format!("{customers}/bulk"), "", bulk);
+        assert_eq!(status, if bulk.contains("dry_run") { 200 } else { 400 }, "{bulk}");
+    }
     assert_eq!(call(&daemon, "POST", "/v1/snapshot", "", ""), 200);
     assert_eq!(call(&daemon, "POST", "/v1/reload", "", ""), 200);
     daemon.folder.write("merchants/broken.toml", "id = ");
@@ -171,6 +176,7 @@ fn a_collector_gets_the_spans_of_slow_work_and_nothing_personal() {
     assert!(of_request.end_time_unix_nano >= of_request.start_time_unix_nano && of_request.kind == 2, "{of_request:?}");
     for (name, parent) in [
         ("upload", "POST /v1/merchants/{merchant}/customers.csv"),
+        ("bulk_change", "POST /v1/merchants/{merchant}/customers/bulk"),
         ("snapshot", "maintenance"),
         ("archive", "maintenance"),
         ("reload", "POST /v1/reload"),
@@ -179,6 +185,10 @@ fn a_collector_gets_the_spans_of_slow_work_and_nothing_personal() {
         assert_eq!(hex(&child.parent_span_id), hex(&parent.span_id), "{name}");
     }
     let spans = collector.spans();
+    let bulk: Vec<&Span> = spans.iter().filter(|span| span.name == "bulk_change").collect();
+    assert_eq!(attributes(&bulk[0].attributes)["levelgate.bulk_change.mode"], "trial");
+    let is_failed = |span: &Span| span.status.as_ref().is_some_and(|status| status.code == 2);
+    assert_eq!(bulk.iter().map(|span| is_failed(span)).collect::<Vec<_>>(), [false, true]);
     let outcomes: Vec<String> = spans
         .iter()
         .filter(|span| span.name == "reload")
@@ -195,6 +205,31 @@ fn a_collector_gets_the_spans_of_slow_work_and_nothing_personal() {
             assert!(!text.contains(secret), "{secret} was sent: {text}");
         }
     }
+}
+
+#[test]
+fn a_collector_gets_the_spans_of_redis_and_of_a_take_over() {
+    let (collector, server) = (Collector::start(), durable());
+    let folder = |arguments: &[&'static str]| {
+        let mut folder = redis_folder(&server, "ack = \"redis\"\non_outage = \"continue\"\nsnapshot_interval_s = 1");
+        let file = folder.path().join("levelgate.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let endpoint = format!("[telemetry]\notlp_endpoint = \"http://127.0.0.1:{}/\"\n", collector.port);
+        folder.write("levelgate.toml", &format!("{text}{endpoint}"));
+        folder.environment = vec![("OTEL_BSP_SCHEDULE_DELAY", "50".to_owned())];
+        folder.arguments.extend(arguments);
+        folder
+    };
+    let primary = Daemon::start(folder(&[]));
+    primary.reserve(&pay("t-secret-1", "1.00")).ok();
+    for name in ["redis.take_fence", "redis.snapshot", "redis.trim"] {
+        eventually(name, || collector.span(name).is_some());
+    }
+    let standby = Daemon::start_unready(folder(&["--standby"]));
+    eventually("the standby has every record", || last(&standby) >= last(&primary));
+    drop(primary);
+    standby.post_nothing("/v1/take-over").ok();
+    eventually("the span of the take-over", || collector.span("take_over").is_some());
 }
 
 fn hex(bytes: &[u8]) -> String {

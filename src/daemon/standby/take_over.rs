@@ -13,6 +13,7 @@ use crate::{
     },
     service::daemon_status::TakeOverReport,
     storage::journal::Lsn,
+    telemetry::traces::Span,
 };
 use std::{
     sync::Arc,
@@ -74,6 +75,18 @@ impl Follower {
     /// # Errors
     /// See [`TakeOverError`].
     pub(super) async fn take_over(
+        &mut self,
+        reader: &mut StreamReader,
+        parts: &TakeOverParts,
+        order: TakeOverOrder,
+    ) -> Result<(RedisCopy, TakeOverReport), TakeOverError> {
+        let span = Span::begin("take_over");
+        let taken = self.take_over_in_steps(reader, parts, order).await;
+        span.note(&taken);
+        taken
+    }
+
+    async fn take_over_in_steps(
         &mut self,
         reader: &mut StreamReader,
         parts: &TakeOverParts,

@@ -24,6 +24,7 @@ use crate::{
         },
     },
     storage::jobs::{Draft, Job},
+    telemetry::traces::in_span,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -110,15 +111,30 @@ impl CustomerService<'_> {
     /// # Errors
     /// The body is malformed; a limit on jobs is reached; a file has failed. A customer who cannot be changed is no error.
     pub fn bulk_change(&self, jobs: &Jobs, job_id: Option<&str>, body: &[u8]) -> Result<JobReply, ServiceError> {
-        let request = BulkRequest::read(self.rules, self.merchant, body)?;
+        in_span("bulk_change", |span| {
+            let changed = BulkRequest::read(self.rules, self.merchant, body).and_then(|request| {
+                span.set_word("levelgate.bulk_change.mode", if request.is_trial { "trial" } else { "all" });
+                self.change_as_requested(&request, jobs, (job_id, body))
+            });
+            span.note(&changed);
+            changed
+        })
+    }
+
+    fn change_as_requested(
+        &self,
+        request: &BulkRequest,
+        jobs: &Jobs,
+        (job_id, body): (Option<&str>, &[u8]),
+    ) -> Result<JobReply, ServiceError> {
         let (ledger, merchant) = (&self.service.ledger, self.merchant);
         request.check_names(ledger, merchant)?;
         let target = BulkTarget { ledger, merchant, author: self.author, now: self.service.time()? };
         if request.is_trial {
             let mut counts = BulkCounts { dry_run: true, ..BulkCounts::default() };
             let mut fields = UpdatedFields::default();
-            target.each_selected(&request, &mut |id| {
-                let changed = target.change(&request, id);
+            target.each_selected(request, &mut |id| {
+                let changed = target.change(request, id);
                 if let Ok(changed) = &changed {
                     fields = fields.and(changed.fields);
                     let settings = changed.is_limited || changed.fields.changes_settings();
@@ -148,9 +164,9 @@ impl CustomerService<'_> {
             Admission::New(active) => active,
             Admission::Known(answer) => return Ok(JobReply { answer, is_replay: true }),
         };
-        let draft = target.write_selection(&request, &active, draft)?;
+        let draft = target.write_selection(request, &active, draft)?;
         let job = active.begin(draft, body).map_err(file_failed)?;
-        let answer = target.of_job(&job).change_all(&request, (&active, job), BulkCounts::default())?;
+        let answer = target.of_job(&job).change_all(request, (&active, job), BulkCounts::default())?;
         Ok(JobReply { answer, is_replay: false })
     }
 }
