@@ -1,12 +1,17 @@
 //! The daemon's sockets, and the thread of the admin listener.
 
-use crate::{daemon::passed_sockets::PassedSockets, http::Server};
+use crate::{config::Http, daemon::passed_sockets::PassedSockets, http::Server};
 use anyhow::Context;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::{
+    fs::Permissions,
+    io,
     net::SocketAddr,
-    os::unix::{fs::FileTypeExt, net::UnixStream},
-    path::Path,
+    os::unix::{
+        fs::{FileTypeExt, MetadataExt, PermissionsExt},
+        net::UnixStream,
+    },
+    path::{Path, PathBuf},
     sync::Arc,
     thread::JoinHandle,
 };
@@ -48,18 +53,14 @@ pub(crate) fn tcp(address: SocketAddr, backlog: u32, passed: &mut PassedSockets)
 ///
 /// # Errors
 /// The system refuses the path.
-pub(crate) fn unix(
-    path: Option<&Path>,
-    backlog: u32,
-    passed: &mut PassedSockets,
-) -> anyhow::Result<Option<UnixListener>> {
-    let Some(path) = path else { return Ok(None) };
+pub(crate) fn unix(http: &Http, passed: &mut PassedSockets) -> anyhow::Result<Option<UnixSocket>> {
+    let Some(path) = http.unix_socket.as_deref() else { return Ok(None) };
     let cannot_listen = || format!("cannot listen on {}", path.display());
     if let Some(passed) = passed.take_unix(path) {
         passed.set_nonblocking(true).with_context(cannot_listen)?;
         let listener = UnixListener::from_std(passed).with_context(cannot_listen)?;
         tracing::info!("listening on unix:{}, a socket of the service manager", path.display());
-        return Ok(Some(listener));
+        return Ok(Some(UnixSocket { listener, file: None }));
     }
     // A killed process leaves its socket file.
     let is_socket = std::fs::metadata(path).is_ok_and(|file| file.file_type().is_socket());
@@ -70,12 +71,50 @@ pub(crate) fn unix(
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
         socket.bind(&SockAddr::unix(path)?)?;
-        socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
-        UnixListener::from_std(socket.into())
+        // Before it listens, so that no caller connects without the right.
+        std::fs::set_permissions(path, Permissions::from_mode(http.unix_socket_mode))?;
+        socket.listen(i32::try_from(http.listen_backlog).unwrap_or(i32::MAX))?;
+        Ok::<_, io::Error>((UnixListener::from_std(socket.into())?, SocketFile::of(path)?))
     };
-    let listener = listen().with_context(cannot_listen)?;
+    let (listener, file) = listen().with_context(cannot_listen)?;
     tracing::info!("listening on unix:{}", path.display());
-    Ok(Some(listener))
+    Ok(Some(UnixSocket { listener, file: Some(file) }))
+}
+
+/// A Unix socket that the daemon listens on.
+#[derive(Debug)]
+pub(crate) struct UnixSocket {
+    pub(crate) listener: UnixListener,
+    /// Its file, if the daemon has made it.
+    pub(crate) file: Option<SocketFile>,
+}
+
+/// The file of a Unix socket. It is removed when this is dropped, if it is still that of this socket.
+#[derive(Debug)]
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    /// The device and the number of the file.
+    identity: (u64, u64),
+}
+
+impl SocketFile {
+    fn of(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), identity: identity(path)? })
+    }
+}
+
+/// The device and the number of a file.
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let file = std::fs::symlink_metadata(path)?;
+    Ok((file.dev(), file.ino()))
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if identity(&self.path).is_ok_and(|now| now == self.identity) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
 }
 
 /// The kernel's limit on a listener's queue; `None`: it is not known.

@@ -4,7 +4,7 @@ use crate::{
     config::Settings,
     console::{self, Console, ConsoleParts},
     daemon::{
-        listeners::{self, AdminThread},
+        listeners::{self, AdminThread, UnixSocket},
         open_files::OpenFiles,
         passed_sockets::PassedSockets,
         signals::wait_until_true,
@@ -15,10 +15,7 @@ use crate::{
 use anyhow::Context;
 use axum::Router;
 use std::{sync::Arc, time::Duration};
-use tokio::{
-    net::{TcpListener, UnixListener},
-    sync::watch,
-};
+use tokio::{net::TcpListener, sync::watch};
 
 /// How long running requests may take once the daemon stops.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
@@ -33,7 +30,7 @@ pub(super) struct Sockets {
     tcp: TcpListener,
     /// TLS of the TCP listener.
     tls: Option<Arc<TlsAcceptor>>,
-    unix: Option<UnixListener>,
+    unix: Option<UnixSocket>,
     admin: Option<AdminThread>,
 }
 
@@ -59,7 +56,7 @@ impl Sockets {
         };
         let server = Server::new(routes, limits, Arc::clone(&daemon.capacity), is_stopping);
         let tcp = listeners::tcp(http.listen, http.listen_backlog, passed)?;
-        let unix = listeners::unix(http.unix_socket.as_deref(), http.listen_backlog, passed)?;
+        let unix = listeners::unix(http, passed)?;
         let admin = match settings.admin.listen {
             None => None,
             Some(address) => {
@@ -94,8 +91,9 @@ impl Sockets {
         let journal = Arc::clone(daemon.payments.ledger.journal());
         let unix_server = Arc::clone(&server);
         let serve_unix = async move {
-            if let Some(unix) = unix {
-                unix_server.serve(unix, None).await;
+            if let Some(UnixSocket { listener, file }) = unix {
+                unix_server.serve(listener, None).await;
+                drop(file);
             }
         };
         // Dropping this future closes the open connections.

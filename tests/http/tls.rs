@@ -167,6 +167,43 @@ fn unix_socket_and_admin_listener_stay_plain() {
     }
 }
 
+#[test]
+fn the_file_of_the_unix_socket_has_its_mode_and_goes_with_the_daemon() {
+    for (key, want) in [("", 0o660), ("unix_socket_mode = \"600\"\n", 0o600), ("unix_socket_mode = \"0666\"\n", 0o666)]
+    {
+        let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
+        let socket = folder.scratch_path("socket");
+        let text = Settings::SYSTEM.text();
+        let http = format!("[http]\nunix_socket = {socket:?}\n{key}");
+        folder.write("levelgate.toml", &text.replace("[http]\n", &http));
+        let mut daemon = Daemon::start(folder);
+        let mode = || std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(), want);
+        // A killed daemon leaves it, and the next one replaces it.
+        daemon.kill_and_start();
+        assert_eq!(mode(), want);
+        assert!(UnixStream::connect(&socket).is_ok());
+        daemon.signal("TERM");
+        assert_eq!(daemon.wait().code(), Some(0));
+        assert!(!socket.exists());
+    }
+}
+
+#[test]
+fn a_stop_leaves_the_socket_of_another_daemon() {
+    let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
+    let socket = folder.scratch_path("socket");
+    let http = format!("[http]\nunix_socket = {socket:?}\n");
+    folder.write("levelgate.toml", &Settings::SYSTEM.text().replace("[http]\n", &http));
+    let mut daemon = Daemon::start(folder);
+    std::fs::remove_file(&socket).unwrap();
+    let other = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+    assert!(UnixStream::connect(&socket).is_ok());
+    drop(other);
+}
+
 trait ReadWrite: Read + Write {}
 impl<S: Read + Write> ReadWrite for S {}
 

@@ -48,12 +48,14 @@ pub(in crate::config) fn http(s: &Section<'_>, entries: usize) -> (Http, HttpSpa
     };
     let inflight = s.whole("max_inflight_bytes", 1 << 20..=1 << 40);
     let unix_socket = s.nonempty("unix_socket");
+    let mode = s.nonempty("unix_socket_mode").and_then(|at| file_mode(&at, s.report));
     let backlog = s.whole("listen_backlog", 1..=65_535).and_then(|at| u32::try_from(at.value).ok());
     let tls = s.table("tls", "tls").and_then(|table| tls(&table));
     let (tls, tls_spans) = tls.map_or((None, TlsSpans::default()), |(tls, spans)| (Some(tls), spans));
     let mut http = Http {
         listen,
         unix_socket: unix_socket.as_ref().map(|at| PathBuf::from(&at.value)),
+        unix_socket_mode: mode.unwrap_or(default.unix_socket_mode),
         tls,
         max_body_bytes: size(&s.whole("max_body_bytes", 1..=BODY_BYTES_MAX), default.max_body_bytes),
         max_connections: size(&s.whole("max_connections", 1..=1_000_000), default.max_connections),
@@ -80,6 +82,17 @@ pub(in crate::config) fn http(s: &Section<'_>, entries: usize) -> (Http, HttpSpa
     }
     s.close();
     (http, HttpSpans { unix_socket: unix_socket.map(|at| at.span), tls: tls_spans })
+}
+
+/// The mode of a file in octal digits, as `chmod` takes it.
+fn file_mode(at: &Located<String>, report: &FileReport) -> Option<u32> {
+    let is_octal = |text: &&str| text.len() == 3 && text.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
+    let digits = Some(at.value.strip_prefix('0').unwrap_or(&at.value)).filter(is_octal);
+    let mode = digits.and_then(|digits| u32::from_str_radix(digits, 8).ok());
+    if mode.is_none() {
+        report.error(&at.span, format!("`{}` is no mode of a file", at.value), "write octal digits, such as \"0660\"");
+    }
+    mode
 }
 
 fn is_socket(path: &Path) -> bool {

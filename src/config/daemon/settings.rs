@@ -119,6 +119,8 @@ pub struct Http {
     pub listen: SocketAddr,
     /// An additional Unix socket.
     pub unix_socket: Option<PathBuf>,
+    /// The mode of its file.
+    pub unix_socket_mode: u32,
     /// TLS on the TCP address.
     pub tls: Option<Tls>,
     /// The most bytes of a body; in a batch, of a line.
@@ -146,6 +148,7 @@ impl Default for Http {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7400)),
             unix_socket: None,
+            unix_socket_mode: 0o660,
             tls: None,
             max_body_bytes: 65_536,
             max_connections: 4_096,

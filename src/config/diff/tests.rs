@@ -162,6 +162,7 @@ projects = ["web", "app"]
 const DAEMON: &str = r#"[http]
 listen = "127.0.0.1:7400"
 unix_socket = "levelgate.sock"
+unix_socket_mode = "0660"
 max_body_bytes = 65536
 max_connections = 4096
 listen_backlog = 4096

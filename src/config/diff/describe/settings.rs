@@ -43,6 +43,7 @@ fn http_fields(http: &Http) -> Vec<Field> {
     let Http {
         listen,
         unix_socket,
+        unix_socket_mode,
         tls,
         max_body_bytes,
         max_connections,
@@ -57,6 +58,7 @@ fn http_fields(http: &Http) -> Vec<Field> {
     vec![
         Field::new("[http] listen", listen),
         Field::optional("[http] unix_socket", unix_socket.as_ref().map(|path| path_text(path))),
+        Field::new("[http] unix_socket_mode", format!("{unix_socket_mode:04o}")),
         // Its files are read again at a reload; they are described separately.
         Field::new("[http] tls", if tls.is_some() { "on" } else { "off" }),
         Field::new("[http] max_body_bytes", max_body_bytes),

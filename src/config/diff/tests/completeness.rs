@@ -77,6 +77,7 @@ fn other_values(value: &str) -> impl Iterator<Item = &'static str> {
         "\"request\"",
         "\"warn\"",
         "\"json\"",
+        "\"0600\"",
     ];
     let values = match value.as_bytes().first() {
         Some(b'"') => TEXTS,
