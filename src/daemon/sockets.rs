@@ -13,7 +13,7 @@ use crate::{
     service::access::proxy_users::ProxyUsers,
 };
 use anyhow::Context;
-use axum::Router;
+use axum::{Router, middleware};
 use std::{sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch};
 
@@ -193,7 +193,8 @@ fn with_console(settings: &Settings, daemon: &AppState, routes: Router) -> Route
         proxy_users: settings.console.people.as_ref().and_then(ProxyUsers::of),
         four_eyes: settings.console.four_eyes.clone(),
     };
-    routes.merge(console::routes(&Console::new(parts)))
+    let pages = console::routes(&Console::new(parts));
+    routes.merge(pages.route_layer(middleware::from_fn(http::with_request_id)))
 }
 
 pub(super) fn to_usize(connections: u64) -> usize {

@@ -19,6 +19,7 @@ pub use crate::http::router::{admin_routes, overflow_routes, routes};
 pub use crate::http::server::capacity::Capacity;
 pub use crate::http::server::connection::{IDLE_MAX, RequestLimits};
 pub use crate::http::server::listen::{Routes, Server, Socket};
+pub use crate::http::server::request_id::with_request_id;
 pub use crate::http::server::tls::TlsAcceptor;
 pub use crate::http::state::AppState;
 pub use crate::service::access::{

@@ -11,6 +11,7 @@ use crate::http::{
     server::{
         authorization::{RowState, authorize, authorize_unmatched},
         request_latency::latency_of,
+        request_id::RequestId,
     },
     state::AppState,
 };
@@ -79,5 +80,6 @@ async fn method_not_allowed() -> Problem {
 
 async fn too_many_connections(request: Request) -> Response {
     discard_rest(request).await;
-    Problem::too_many_connections().into_response()
+    let id = RequestId::of(&request);
+    id.put_into(Problem::too_many_connections().into_response(), "no operation").await
 }

@@ -65,8 +65,10 @@ fn answer(daemon: &Daemon, request: &[u8]) -> Option<String> {
         Err(error) => panic!("{error}"),
     }
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    // A request without an id gets a random one.
-    let changes = ["date: ", "connection: ", "x-request-id: "];
+    // A request without an id gets a random one, which a problem document has too.
+    let id = text.split("x-request-id: ").nth(1).and_then(|rest| rest.split("\r\n").next());
+    let text = id.map_or_else(|| text.clone(), |id| text.replace(id, "id"));
+    let changes = ["date: ", "connection: "];
     let is_lasting = |line: &&str| !changes.iter().any(|start| line.starts_with(start));
     // The first answer: a damaged request can end the connection, or leave bytes that are no request.
     let first = text.split("HTTP/1.1 ").nth(1).unwrap_or_default();

@@ -43,7 +43,6 @@ const EXPLAINED: &[(&str, &str)] = &[
     ("Problem.bad_rows", "tables with bad rows: tests/http/import_export.rs"),
     ("Problem.fields", "a repetition with other content: tests/http/idempotency.rs"),
     ("Problem.problems", "bodies with several problems: tests/http/refusal_words.rs"),
-    ("Problem.request_id", "calls with an id: tests/http/request_names.rs"),
     ("Problem.warnings", "files that cannot be reloaded: tests/http/configuration_reload.rs"),
     ("RedisState.", "a daemon with Redis: tests/redis/shipping.rs"),
     ("RemovedValue.", "tables that remove values: tests/http/import_export.rs"),

@@ -1,6 +1,7 @@
 //! The log as JSON, its level at run time, and the ids of requests.
 
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use support::answer::Answer;
@@ -66,19 +67,32 @@ fn request(daemon: &Daemon, method: &str, path: &str, id: Option<&str>, body: &s
     AnswerReader::new(stream).answer()
 }
 
+/// The id that the daemon has made for a request.
+fn made_id(answer: &Answer) -> String {
+    let made = answer.header("x-request-id").unwrap_or_else(|| panic!("{answer:?}"));
+    assert!(made.len() == 16 && made.bytes().all(|byte| byte.is_ascii_hexdigit()), "{answer:?}");
+    made.to_owned()
+}
+
 #[test]
-fn an_answer_has_the_id_of_its_request_and_a_refusal_always_has_one() {
-    let daemon = Daemon::start(folder(""));
+fn an_answer_and_its_problem_document_have_the_id_of_the_request_or_a_new_one() {
+    let daemon = Daemon::start(folder("[log]\nlevel = \"debug\"\n"));
     let payment = pay("t1", "1.00").to_string();
+    let line = format!("{{\"op\":\"reserve\",\"merchant\":\"acme\",{}\n", &pay("t1", "1.00").to_string()[1..]);
+    let mut made = BTreeSet::new();
     for (method, path, body) in [
         ("GET", "/healthz", ""),
         ("POST", "/v1/merchants/acme/transactions", payment.as_str()),
         ("GET", "/v1/merchants/acme/transactions/t1", ""),
+        ("POST", "/v1/batch", line.as_str()),
+        ("GET", "/docs", ""),
+        ("GET", "/console", ""),
     ] {
         let answer = request(&daemon, method, path, Some("caller-7"), body);
         assert_eq!((answer.status, answer.header("x-request-id")), (200, Some("caller-7")), "{path}: {answer:?}");
-        let answer = request(&daemon, method, path, None, body);
-        assert_eq!(answer.header("x-request-id"), None, "{path}: {answer:?}");
+        for id in [None, Some("two words"), Some("")] {
+            assert!(made.insert(made_id(&request(&daemon, method, path, id, body))), "{path}");
+        }
     }
     for (method, path) in [
         ("GET", "/v1/merchants/nowhere"),
@@ -92,9 +106,19 @@ fn an_answer_has_the_id_of_its_request_and_a_refusal_always_has_one() {
         assert_eq!(answer.json()["request_id"], "caller-8", "{path}: {answer:?}");
         for id in [None, Some("two words"), Some("")] {
             let answer = request(&daemon, method, path, id, "");
-            let made = answer.header("x-request-id").unwrap_or_else(|| panic!("{path}: {answer:?}"));
-            assert!(made.len() == 16 && made.bytes().all(|byte| byte.is_ascii_hexdigit()), "{path}: {made}");
-            assert_eq!(answer.json().get("request_id"), None, "{path}: {answer:?}");
+            let id = made_id(&answer);
+            assert_eq!(answer.json()["request_id"], id, "{path}: {answer:?}");
+            eventually("the log names it", || daemon.log().contains(&format!("the request {id} to")));
+            assert!(made.insert(id), "{path}");
         }
     }
+}
+
+#[test]
+fn a_connection_that_is_refused_before_its_request_is_known_gets_an_id() {
+    let daemon = Daemon::start(folder(""));
+    let mut stream = raw_http::connect(daemon.port());
+    stream.write_all(format!("GET / HTTP/1.1\r\nx: {}", "x".repeat(40_000)).as_bytes()).unwrap();
+    let answer = AnswerReader::new(stream).answer();
+    assert_eq!((answer.status, answer.json()["request_id"].as_str()), (431, Some(made_id(&answer).as_str())));
 }

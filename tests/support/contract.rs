@@ -111,6 +111,14 @@ fn faults(schema: &Value, value: &Value, place: &str) -> Vec<String> {
     wrong
 }
 
+/// The headers that a response must have and an answer lacks.
+fn missing_headers(response: &Value, answer: &Answer) -> Vec<String> {
+    let headers = response["headers"].as_object();
+    let required = headers.into_iter().flatten().filter(|(_, header)| resolved(header)["required"] == true);
+    let missing = required.filter(|(name, _)| answer.header(&name.to_lowercase()).is_none());
+    missing.map(|(name, _)| format!("the header {name} is missing")).collect()
+}
+
 /// What is wrong with an answer to a call; empty where the document describes it.
 pub fn faults_of_answer(method: &str, path: &str, answer: &Answer) -> Vec<String> {
     let Some(operation) = operation(&method.to_lowercase(), path) else { return Vec::new() };
@@ -128,11 +136,14 @@ pub fn faults_of_answer(method: &str, path: &str, answer: &Answer) -> Vec<String
         return vec![format!("the media type {media:?} is not described for {status}")];
     };
     let document = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
-    let mut wrong = Vec::new();
+    let mut wrong = missing_headers(response, answer);
     match media {
         "application/json" | "application/problem+json" => {
             let document = document(&answer.body);
             wrong.extend(faults(&content["schema"], &document, "answer"));
+            if media == "application/problem+json" && document["request_id"].as_str() != answer.header("x-request-id") {
+                wrong.push(format!("`request_id` is {}, the header is another one", document["request_id"]));
+            }
             let codes = operation["x-problem-codes"][&status].as_array();
             if codes.is_some_and(|codes| !codes.contains(&document["code"])) {
                 wrong.push(format!("the code {} is not described for {status}", document["code"]));

@@ -2,7 +2,8 @@
 
 use crate::{
     config::body::InvalidBody,
-    domain::request::refusal::Refusal,
+    domain::{request::refusal::Refusal, rules::configuration::Rules},
+    http::server::request_id::{REQUEST_ID, RequestId},
     service::{
         documents::problem::{ProblemDocument, kind_of},
         error::ServiceError,
@@ -152,10 +153,13 @@ impl Problem {
 
     /// The whole response as bytes, for a connection that is closed after it.
     pub(crate) fn to_wire(&self) -> Vec<u8> {
-        let body = serde_json::to_vec(self).unwrap_or_default();
+        let id = RequestId::made();
+        let mut body = serde_json::to_vec(self).unwrap_or_default();
+        id.put_into_document(&mut body);
         let retry = if self.is_unavailable() { "retry-after: 1\r\n" } else { "" };
         let mut bytes = format!(
-            "HTTP/1.1 {}\r\nconnection: close\r\ncontent-type: application/problem+json\r\n{retry}content-length: {}\r\n\r\n",
+            "HTTP/1.1 {}\r\nconnection: close\r\ncontent-type: application/problem+json\r\n{retry}{REQUEST_ID}: {}\r\n\
+             content-length: {}\r\n\r\n",
             self.status(),
             body.len()
         )
@@ -166,6 +170,7 @@ impl Problem {
 
     /// An answer as it is, but for a refusal by the framework itself, which comes as plain text.
     pub(crate) fn in_words(response: Response) -> Response {
+            id.text(),
         let is_plain =
             response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/"));
         if !response.status().is_client_error() || !is_plain {

@@ -3,7 +3,7 @@
 use crate::http::{
     openapi::{
         parameters::parameters,
-        problems::{self, responses},
+        problems::{self, request_id, responses},
     },
     operations::{
         operation::{
@@ -55,6 +55,7 @@ pub(super) fn document() -> Value {
         "paths": paths,
         "components": {
             "schemas": schemas,
+            "headers": problems::headers(),
             "responses": problems::components(),
             "securitySchemes": {
                 "bearer": {
@@ -160,6 +161,7 @@ fn add_answer(responses: &mut Map<String, Value>, answer: &Answer, is_replayed: 
     };
     let description = if answer.status == 201 { "It was created." } else { "The answer." };
     let entry = responses.entry(answer.status.to_string()).or_insert_with(|| json!({ "description": description }));
+    entry["headers"]["X-Request-Id"] = request_id();
     entry["content"][media_type] = json!({ "schema": schema });
     if is_replayed && answer.status == 200 {
         entry["headers"]["Idempotent-Replay"] = json!({

@@ -84,6 +84,23 @@ const STATUSES: [(u16, &str); 14] = [
     (405, "The path takes another method."),
 ];
 
+/// The header that every response has.
+pub(super) fn request_id() -> Value {
+    json!({ "$ref": "#/components/headers/RequestId" })
+}
+
+/// All headers that several responses have, by their names.
+pub(super) fn headers() -> Value {
+    json!({ "RequestId": {
+        "description": "The id of the request: that of its header `X-Request-Id`, if it has 1 to 128 visible ASCII \
+                        characters, else one that the daemon makes. The log names the request by it.",
+        "required": true,
+        "schema": {
+            "type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$", "examples": ["5be1c47e1a0d2f93"]
+        }
+    } })
+}
+
 /// All problem responses, by their names.
 pub(super) fn components() -> Map<String, Value> {
     let response = |(status, description): (u16, &str)| {
@@ -101,9 +118,10 @@ pub(super) fn components() -> Map<String, Value> {
             "description": "The kind of credentials.",
             "schema": { "type": "string", "maxLength": 64, "examples": ["Bearer"] }
         });
+        response["headers"]["X-Request-Id"] = request_id();
         match status {
-            401 => response["headers"] = json!({ "WWW-Authenticate": challenge }),
-            429 | 503 => response["headers"] = json!({ "Retry-After": retry }),
+            401 => response["headers"]["WWW-Authenticate"] = challenge,
+            429 | 503 => response["headers"]["Retry-After"] = retry,
             _ => {}
         }
         (component(status), response)

@@ -276,9 +276,7 @@ impl FastPath {
                 if reply.is_replay {
                     out.extend_from_slice(b"idempotent-replay: true\r\n");
                 }
-                if let Some(id) = request.id.sent() {
-                    put_header(out, REQUEST_ID.as_str(), id.as_bytes());
-                }
+                put_header(out, REQUEST_ID.as_str(), request.id.as_bytes());
                 request.row.latency.record(status, request.began.elapsed());
                 reply.body
             }

@@ -1,29 +1,39 @@
-//! The id of a request: that of its header `X-Request-Id`, or a new one where an answer without an id is an error.
+//! The id of a request: that of its header `X-Request-Id`, or a new one.
 //!
-//! It is in the header of the answer, in the problem document of a caller who sent one, and in the log. An answered request
-//! without the header has no id, so that it costs one look-up among its headers.
+//! It is in the header of the answer, in the problem document, and in the log.
 
 use axum::{
     body::{Body, to_bytes},
     extract::Request,
     http::{HeaderName, HeaderValue, header},
+    middleware::Next,
     response::Response,
 };
-use std::sync::{
-    LazyLock,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    cell::Cell,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// The header of the id.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The most bytes of an id; a longer one is ignored.
+/// The most bytes of an id that is sent; a longer one is ignored.
 const ID_BYTES_MAX: usize = 128;
-/// The most bytes of a problem document into which the id is written.
-const PROBLEM_BYTES_MAX: usize = 1 << 20;
+/// The bytes of an id that is made.
+const MADE_BYTES: usize = 16;
+/// The ids that a thread takes at a time, so that threads seldom write to the same number.
+const IDS_OF_THREAD: u64 = 1_024;
 
-/// The id that a request was sent with.
+/// The id of a request.
 #[derive(Debug)]
-pub(crate) struct RequestId(Option<HeaderValue>);
+pub(crate) enum RequestId {
+    /// The caller's.
+    Sent(HeaderValue),
+    /// That of a request without a valid one: 16 hexadecimal digits.
+    Made([u8; MADE_BYTES]),
+}
 
 impl RequestId {
     /// That of a request. An id that is empty, too long, or not of visible ASCII characters counts as none.
@@ -36,66 +46,108 @@ impl RequestId {
     #[inline]
     pub(crate) fn of_value(sent: Option<&[u8]>) -> Self {
         let is_valid = |id: &&[u8]| (1..=ID_BYTES_MAX).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic);
-        Self(sent.filter(is_valid).and_then(|id| HeaderValue::from_bytes(id).ok()))
+        let sent = sent.filter(is_valid).and_then(|id| HeaderValue::from_bytes(id).ok());
+        sent.map_or_else(Self::made, Self::Sent)
     }
 
-    /// The id that was sent.
-    pub(crate) fn sent(&self) -> Option<&HeaderValue> {
-        self.0.as_ref()
+    /// A new one. It differs from those of other requests and of other processes.
+    #[inline]
+    pub(crate) fn made() -> Self {
+        Self::Made(hexadecimal(next_number()))
+    }
+
+    /// Its characters, which are visible ASCII.
+    #[inline]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Sent(id) => id.as_bytes(),
+            Self::Made(id) => id,
+        }
+    }
+
+    /// Its text.
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// Its value in a header.
+    fn into_value(self) -> HeaderValue {
+        match self {
+            Self::Sent(id) => id,
+            Self::Made(id) => HeaderValue::from_bytes(&id).unwrap_or(HeaderValue::from_static("none")),
+        }
     }
 
     /// The response to the request with its id. `operation` is for the log.
     #[inline]
     pub(crate) async fn put_into(self, mut response: Response, operation: &'static str) -> Response {
-        let is_error = response.status().is_client_error() || response.status().is_server_error();
-        match self.0 {
-            None if !is_error => response,
-            Some(id) if !is_error => {
-                response.headers_mut().insert(REQUEST_ID, id);
-                response
-            }
-            sent => put_into_error(sent, response, operation).await,
+        if response.status().is_client_error() || response.status().is_server_error() {
+            response = self.put_into_problem(response, operation).await;
+        }
+        response.headers_mut().insert(REQUEST_ID, self.into_value());
+        response
+    }
+
+    /// Logs an error, and writes the id into its problem document.
+    async fn put_into_problem(&self, response: Response, operation: &'static str) -> Response {
+        let (status, id) = (response.status().as_u16(), self.text());
+        if status == 500 {
+            tracing::error!("the request {id} to {operation} failed because of a defect of the daemon");
+        } else {
+            tracing::debug!("the request {id} to {operation} is answered with {status}");
+        }
+        let is_problem =
+            response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json");
+        if !is_problem {
+            return response;
+        }
+        let (mut parts, body) = response.into_parts();
+        // The document is in memory as a whole.
+        let mut document = Vec::from(to_bytes(body, usize::MAX).await.unwrap_or_default());
+        self.put_into_document(&mut document);
+        parts.headers.remove(header::CONTENT_LENGTH);
+        Response::from_parts(parts, Body::from(document))
+    }
+
+    /// Writes the id into a problem document, as its last member.
+    pub(crate) fn put_into_document(&self, document: &mut Vec<u8>) {
+        if document.pop_if(|last| *last == b'}').is_some() {
+            let id = serde_json::Value::from(self.text());
+            document.extend_from_slice(format!(",\"request_id\":{id}}}").as_bytes());
         }
     }
 }
 
-/// A number that differs from those of other requests and of other processes.
-fn new_id() -> HeaderValue {
+/// Answers with the id of the request, where no row of the operation table does it: the pages of the console.
+pub async fn with_request_id(request: Request, next: Next) -> Response {
+    let id = RequestId::of(&request);
+    id.put_into(next.run(request).await, "the console").await
+}
+
+/// Counts from a random start.
+fn next_number() -> u64 {
     static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(getrandom::u64().unwrap_or_default()));
-    let text = format!("{:016x}", NEXT.fetch_add(1, Ordering::Relaxed));
-    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("none"))
+    /// The next number of the thread, and how many it has from there on.
+    type Numbers = Cell<(u64, u64)>;
+    thread_local!(static NUMBERS: Numbers = const { Cell::new((0, 0)) });
+    NUMBERS.with(|numbers| {
+        let (next, left) = match numbers.get() {
+            (_, 0) => (NEXT.fetch_add(IDS_OF_THREAD, Ordering::Relaxed), IDS_OF_THREAD),
+            known => known,
+        };
+        numbers.set((next.wrapping_add(1), left - 1));
+        next
+    })
 }
 
-async fn put_into_error(sent: Option<HeaderValue>, response: Response, operation: &'static str) -> Response {
-    let status = response.status().as_u16();
-    let (id, is_sent) = sent.map_or_else(|| (new_id(), false), |id| (id, true));
-    let text = id.to_str().unwrap_or_default().to_owned();
-    if status == 500 {
-        tracing::error!("the request {text} to {operation} failed because of a defect of the daemon");
-    } else {
-        tracing::debug!("the request {text} to {operation} is answered with {status}");
+fn hexadecimal(number: u64) -> [u8; MADE_BYTES] {
+    let mut digits = [0; MADE_BYTES];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(number.to_be_bytes()) {
+        for (digit, value) in pair.iter_mut().zip([byte >> 4, byte & 15]) {
+            *digit = value + if value < 10 { b'0' } else { b'a' - 10 };
+        }
     }
-    let mut response = if is_sent { with_member(response, &text).await } else { response };
-    response.headers_mut().insert(REQUEST_ID, id);
-    response
-}
-
-/// A problem document with the id as its last member; another answer as it is.
-async fn with_member(response: Response, id: &str) -> Response {
-    let is_problem =
-        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json");
-    if !is_problem {
-        return response;
-    }
-    let (mut parts, body) = response.into_parts();
-    // The document is in memory as a whole.
-    let mut document = to_bytes(body, PROBLEM_BYTES_MAX).await.unwrap_or_default().to_vec();
-    if document.pop_if(|last| *last == b'}').is_some() {
-        let id = serde_json::Value::from(id);
-        document.extend_from_slice(format!(",\"request_id\":{id}}}").as_bytes());
-    }
-    parts.headers.remove(header::CONTENT_LENGTH);
-    Response::from_parts(parts, Body::from(document))
+    digits
 }
 
 #[cfg(test)]
@@ -132,18 +184,34 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_id_is_made_for_errors_alone() {
-        assert_eq!(answer(None, "{}".into_response()).await, (None, "{}".to_owned()));
+    async fn an_id_is_made_where_none_or_a_wrong_one_was_sent() {
         let mut ids = std::collections::BTreeSet::new();
         for wrong in [None, Some(b"".as_slice()), Some(b"two words"), Some(&[b'x'; 129]), Some("\u{e9}".as_bytes())] {
-            let (header, body) = answer(wrong, Problem::no_such_path().into_response()).await;
-            assert!(!body.contains("request_id"), "{body}");
-            let id = header.unwrap();
-            assert!(id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
-            ids.insert(id);
+            let (of_answer, body) = answer(wrong, "{}".into_response()).await;
+            assert_eq!(body, "{}");
+            let (of_problem, body) = answer(wrong, Problem::no_such_path().into_response()).await;
+            let document: serde_json::Value = serde_json::from_str(&body).unwrap();
+            assert_eq!(document["request_id"].as_str(), of_problem.as_deref(), "{body}");
+            for id in [of_answer.unwrap(), of_problem.unwrap()] {
+                assert!(id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+                ids.insert(id);
+            }
         }
-        assert_eq!(ids.len(), 5);
+        assert_eq!(ids.len(), 10);
         let plain = (StatusCode::NOT_FOUND, "no document").into_response();
         assert_eq!(answer(Some(b"x"), plain).await, (Some("x".to_owned()), "no document".to_owned()));
+    }
+
+    #[test]
+    fn ids_of_all_threads_differ() {
+        let make = || (0..3 * IDS_OF_THREAD).map(|_| next_number()).collect::<Vec<_>>();
+        let threads = [(), (), ()].map(|()| std::thread::spawn(make));
+        let mut numbers: Vec<u64> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        let count = numbers.len();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), count);
+        assert_eq!(&hexadecimal(0x0123_4567_89ab_cdef), b"0123456789abcdef");
+        assert_eq!(&hexadecimal(u64::MAX), b"ffffffffffffffff");
     }
 }

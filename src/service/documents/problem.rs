@@ -52,7 +52,8 @@ pub struct ProblemDocument {
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "serialize_masked_list")]
     #[schemars(with = "Vec<SentenceText>")]
     pub warnings: Vec<String>,
-    /// The id of the request, where the caller sent one in `X-Request-Id`. It is written when the answer leaves.
+    /// The id of the request: that of its header `X-Request-Id`, or the one that the daemon made. A line of a batch has none:
+    /// the header of the whole answer has it. It is written when the answer leaves.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), example = &"c0ffee-7")]
     pub request_id: Option<String>,
