@@ -2,7 +2,7 @@
 
 use crate::{
     docs::{self, GUIDES},
-    domain::vocabulary::text::suggest::nearest,
+    domain::vocabulary::text::suggest::did_you_mean,
 };
 use std::{
     fmt::Write as _,
@@ -38,8 +38,7 @@ pub(super) fn run(options: &Options, parser: clap::Command) -> anyhow::Result<Ex
     }
     let commands: Vec<&str> = parser.get_subcommands().map(clap::Command::get_name).collect();
     let names = || GUIDES.iter().map(|guide| guide.name);
-    let near = nearest(topic, names().chain(commands.iter().copied()));
-    let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    let hint = did_you_mean(topic, names().chain(commands.iter().copied()));
     eprintln!(
         "levelgate: no guide and no command is called `{topic}`{hint}\n\nGuides: {}\nCommands: {}",
         names().collect::<Vec<_>>().join(", "),

@@ -5,13 +5,14 @@ use crate::http::{
     extract::body::discard_rest,
     openapi,
     operations::{
+        nearest_path::nearest_path,
         operation::{Availability, Operation},
         table::operations,
     },
     server::{
         authorization::{RowState, authorize, authorize_unmatched},
-        request_latency::latency_of,
         request_id::RequestId,
+        request_latency::latency_of,
     },
     state::AppState,
 };
@@ -70,8 +71,8 @@ fn always_available(state: &Arc<AppState>) -> Router<Arc<AppState>> {
     router_of(state, |operation| operation.availability == Availability::Always)
 }
 
-async fn no_such_path() -> Problem {
-    Problem::no_such_path()
+async fn no_such_path(request: Request) -> Problem {
+    Problem::no_such_path_but(nearest_path(request.uri().path()))
 }
 
 async fn method_not_allowed() -> Problem {
@@ -79,7 +80,7 @@ async fn method_not_allowed() -> Problem {
 }
 
 async fn too_many_connections(request: Request) -> Response {
-    discard_rest(request).await;
     let id = RequestId::of(&request);
+    discard_rest(request).await;
     id.put_into(Problem::too_many_connections().into_response(), "no operation").await
 }

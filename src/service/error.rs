@@ -62,6 +62,8 @@ pub struct ServiceError {
     pub problems: Vec<String>,
     /// Warnings about the same configuration.
     pub warnings: Vec<String>,
+    /// The id of an unknown merchant. The answer names the nearest merchant that the caller reaches.
+    pub(crate) unknown_merchant: Option<String>,
 }
 
 impl fmt::Display for ServiceError {
@@ -85,6 +87,7 @@ impl ServiceError {
             bad_rows: Vec::new(),
             problems: Vec::new(),
             warnings: Vec::new(),
+            unknown_merchant: None,
         }
     }
 
@@ -395,8 +398,10 @@ impl From<Refusal> for ServiceError {
         };
         let mut error = Self::new(kind, refusal.code(), refusal.to_string());
         error.field = refusal.field().map(str::to_owned);
-        if let Refusal::Conflict(fields) = refusal {
-            error.fields = fields;
+        match refusal {
+            Refusal::Conflict(fields) => error.fields = fields,
+            Refusal::UnknownMerchant(id) => error.unknown_merchant = Some(id),
+            _ => {}
         }
         error
     }

@@ -9,6 +9,7 @@ use crate::{
     },
     ledger::{FeedEntry, FeedQuery as LedgerFeedQuery},
     service::{
+        access::access_tokens::unreached,
         documents::{
             payments::event::{EventDocument, UnreadableDocument},
             query::page_limit,
@@ -108,8 +109,8 @@ impl PaymentService {
     pub fn events(&self, query: &FeedQuery, reach: &MerchantScope) -> Result<FeedPage, ServiceError> {
         let rules = self.rules();
         let named = query.merchant.as_deref();
-        if let Some(unreached) = named.filter(|named| !reaches(reach, named)) {
-            return Err(ServiceError::forbidden(format!("this caller does not reach merchant {unreached:?}")));
+        if let Some(named) = named.filter(|named| !reaches(reach, named)) {
+            return Err(unreached("caller", named, reach.listed()));
         }
         let is_selected =
             |merchant: Name| named.is_none_or(|named| named == merchant.as_str()) && reach.contains(merchant);

@@ -162,3 +162,77 @@ fn a_field_of_a_staff_call_names_the_nearest_right_one() {
     let query = daemon.get(&format!("{CUSTOMERS}?emial=x")).problem(400);
     assert_help(&query, "unknown_field", "emial", "did you mean `email`?");
 }
+
+#[test]
+fn a_name_or_a_word_that_is_not_known_gets_the_nearest_right_one() {
+    let daemon = Daemon::live(acme(CRM, &[level("gold", "")]));
+    let id = register(&daemon, &json!({ "merchant_customer_identifier": "alice" }));
+    let detail = |answer: &support::answer::Answer| {
+        assert!((400..500).contains(&answer.status), "{answer:?}");
+        answer.json()["detail"].as_str().expect("a detail").to_owned()
+    };
+    let pay_with = |member: Value| daemon.check(&with(pay("t1", "1.00"), &member));
+    let set = |member: Value| daemon.send("PATCH", &of(&id, ""), &member);
+    let filter = json!({ "window": "daily", "amount_limit": "5.00" });
+    let get = |path: &str| daemon.get(path);
+    let mut missing = Vec::new();
+    for (answer, near) in [
+        // Merchants, projects, endpoints, gates, levels.
+        (get("/v1/merchants/acmee"), "acme"),
+        (get("/v1/merchants/acmee/transactions"), "acme"),
+        (get("/v1/merchants/acmee/customers"), "acme"),
+        (get("/v1/events?merchant=acmee"), "acme"),
+        (get("/v1/events/latest?merchant=acmee"), "acme"),
+        (daemon.post("/v1/merchants/amce/transactions", &pay("t1", "1.00")), "acme"),
+        (daemon.post("/v1/merchants/amce/payment-form", &without(pay("t1", "1.00"), &["amount"])), "acme"),
+        (daemon.post_text("/v1/merchants/amce/customers.csv", "email\n"), "acme"),
+        (pay_with(json!({ "project": "wbe" })), "web"),
+        (pay_with(json!({ "endpoint": "web-erp" })), "web-eur"),
+        (set(json!({ "disabled_projects": ["wep"] })), "web"),
+        (set(json!({ "deposit_level": "glod" })), "gold"),
+        (get("/v1/merchants/acme/levels/deposit/EUR/golt"), "gold"),
+        (get(&format!("{LEVELS}t/status")), "gold"),
+        (daemon.post("/v1/merchants/acme/levels/deposit/golt/rename", &json!({ "to": "x" })), "gold"),
+        (daemon.send("PUT", &of(&id, "/settings/deposit/EUR/goldd"), &json!({})), "gold"),
+        (daemon.send("PUT", LEVELS, &json!({ "gates": ["gate-c"] })), "gate-a"),
+        // Words of a body, a path and a query.
+        (pay_with(json!({ "direction": "depositt" })), "deposit"),
+        (set(json!({ "status": "membr" })), "member"),
+        (daemon.post(&of(&id, "/signals"), &json!({ "signal": "fraud_suspect" })), "fraud_suspected"),
+        (get("/v1/merchants/acme/levels/deposti/EUR/gold"), "deposit"),
+        (get(&format!("{CUSTOMERS}?sort=-created_a")), "created_at"),
+        (get(&format!("{CUSTOMERS}?status=membe")), "member"),
+        (get(&format!("{CUSTOMERS}.csv?columns=emial")), "email"),
+        (get("/v1/events?flag=lat"), "late"),
+        (daemon.post_text(&format!("{CUSTOMERS}.csv?mode=partail"), "email\n"), "partial"),
+        // Keys of a query, fields, and paths.
+        (get(&format!("{CUSTOMERS}?emial=x")), "email"),
+        (get("/v1/merchants/acme/series?resolutoin=minute"), "resolution"),
+        (daemon.send("PUT", &of(&id, "/limits/deposit/EUR"), &json!({ "filter": [filter] })), "filters"),
+        (get("/v1/merchants/acme/customer"), "/v1/merchants/{merchant}/customers"),
+        (get("/v1/statsu"), "/v1/status"),
+    ] {
+        let detail = detail(&answer);
+        if !detail.contains(&format!("did you mean `{near}`?")) {
+            missing.push(format!("{near}: {detail}"));
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+    // A line of a batch says the same as a call.
+    let line = with(pay("t1", "1.00"), &json!({ "op": "reserve", "merchant": "amce" })).to_string() + "\n";
+    let of_line: Value = serde_json::from_str(&daemon.post_text("/v1/batch", &line).body).expect("JSON");
+    let of_call = daemon.post("/v1/merchants/amce/transactions", &pay("t1", "1.00")).problem(404);
+    assert_eq!(of_line["detail"], of_call["detail"]);
+    // Ids of customers and transactions are never suggested, and another word has no near one.
+    daemon.reserve(&pay("payment-1", "1.00")).ok();
+    for path in [
+        of("1000002", ""),
+        format!("{CUSTOMERS}?merchant_customer_identifier=alicf"),
+        "/v1/merchants/acme/transactions/payment-2".to_owned(),
+        "/v1/merchants/somewhere-else".to_owned(),
+        "/v1/merchants/acme/levels/deposit/EUR/platinum".to_owned(),
+    ] {
+        let body = get(&path).body;
+        assert!(!body.contains("did you mean"), "{path}: {body}");
+    }
+}

@@ -108,7 +108,10 @@ fn settings_and_limits_of_what_does_not_exist_are_404_by_every_method() {
     ] {
         let problem = daemon.send(method, &format!("/v1/merchants/acme/{path}"), &json!({ "to": "best" })).problem(404);
         let detail = problem["detail"].as_str().unwrap();
-        assert!(detail.ends_with("it has bronze, gold, silver, unknown"), "{method} {path}: {problem}");
+        assert!(
+            detail.ends_with("it has bronze, gold, silver, unknown; did you mean `gold`?"),
+            "{method} {path}: {problem}"
+        );
     }
     // Many levels are not all listed.
     let many: Vec<String> = (10..40).map(|n| level(&format!("level-{n}"), "")).collect();

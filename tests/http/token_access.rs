@@ -173,3 +173,55 @@ fn rates_are_for_all_merchants_and_a_token_for_some_may_not_set_them() {
     let (_, listed) = call(&daemon, "GET", "/v1/merchants/acme/levels", OPERATOR, "");
     assert!(listed.contains("\"by\":\"some\""), "who set it: {listed}");
 }
+
+/// A removed merchant is a merchant that a token may list and that is not there.
+#[test]
+fn a_suggestion_names_only_merchants_that_the_token_reaches() {
+    let of = |id: &str| acme(CRM, &[]).replacen("id = \"acme\"", &format!("id = \"{id}\""), 1);
+    let merchants = [("shop-a", of("shop-a")), ("shop-b", of("shop-b")), ("other", of("other"))];
+    let folder = ConfigFolder::new(&Settings::SYSTEM, &merchants);
+    folder.write("merchants/shop-c.toml", "id = \"shop-c\"\nremoved = true\n");
+    let mut text = Settings::SYSTEM.text();
+    text.push_str("\n[auth]\ntokens = [\n");
+    let limited = ", merchants = [\"shop-a\", \"shop-c\"]";
+    for (role, token, more) in [("gateway", GATEWAY, limited), ("operator", OPERATOR, "")] {
+        folder.write(&format!("{role}.token"), &format!("{token}\n"));
+        let file = folder.path().join(format!("{role}.token"));
+        text.push_str(&format!("  {{ role = \"{role}\", token_file = {:?}{more} }},\n", file.display().to_string()));
+    }
+    folder.write("levelgate.toml", &(text + "]\n"));
+    let daemon = Daemon::start(folder);
+    let payment = pay("t1", "1.00").to_string();
+    let line = |merchant: &str| {
+        let opening = format!("{{\"op\":\"reserve\",\"merchant\":\"{merchant}\",");
+        payment.replacen('{', &opening, 1) + "\n"
+    };
+    let transactions = |merchant: &str| format!("/v1/merchants/{merchant}/transactions");
+    let calls = |merchant: &str| {
+        [
+            ("GET", transactions(merchant), String::new()),
+            // The fast path answers it on a connection that stays open, and the routes on one that does not.
+            ("POST", transactions(merchant), payment.clone()),
+            ("POST", "/v1/batch".to_owned(), line(merchant)),
+            ("GET", format!("/v1/events?merchant={merchant}"), String::new()),
+        ]
+    };
+    for (token, merchant, near) in [
+        // It is not reached, or is not there: only what the token lists is named.
+        (GATEWAY, "shop-d", Some("shop-a")),
+        (GATEWAY, "shop-c", Some("shop-a")),
+        (GATEWAY, "othr", None),
+        (OPERATOR, "shop-d", Some("shop-a")),
+        (OPERATOR, "othr", Some("other")),
+    ] {
+        for (method, path, body) in calls(merchant) {
+            let (_, answer) = call(&daemon, method, &path, token, &body);
+            let named = answer.split("did you mean `").nth(1).and_then(|rest| rest.split('`').next());
+            // A merchant that was once configured has an empty list.
+            let has_list = merchant == "shop-c" && method == "GET";
+            assert_eq!(named.or(near.filter(|_| has_list)), near, "{method} {path} {body}: {answer}");
+            let hidden: &[&str] = if token == GATEWAY { &["shop-b", "\"other", "`other"] } else { &[] };
+            assert!(hidden.iter().all(|id| !answer.contains(id)), "{method} {path}: {answer}");
+        }
+    }
+}

@@ -1,9 +1,12 @@
 //! The highest rate that meets a service-level objective.
 
-use crate::cli::bench::{
-    figures::{read_time, show_ns},
-    latency::Percentiles,
-    session::{RunReport, Session},
+use crate::{
+    cli::bench::{
+        figures::{read_time, show_ns},
+        latency::Percentiles,
+        session::{RunReport, Session},
+    },
+    domain::vocabulary::text::suggest::did_you_mean,
 };
 use std::{str::FromStr, time::Duration};
 
@@ -36,7 +39,11 @@ impl FromStr for Objective {
         let (percentile, limit) =
             text.split_once('=').ok_or_else(|| format!("{text:?} is not PERCENTILE=TIME, such as p99=5ms"))?;
         if !names.contains(&percentile) {
-            return Err(format!("{percentile:?} is not one of {}", names.join(", ")));
+            return Err(format!(
+                "{percentile:?} is not one of {}{}",
+                names.join(", "),
+                did_you_mean(percentile, names)
+            ));
         }
         Ok(Self { percentile: percentile.to_owned(), limit: read_time(limit)? })
     }

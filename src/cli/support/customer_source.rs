@@ -10,7 +10,7 @@ use crate::{
     daemon::data_folder::{self, ArchiveLosses, OpenedFolder},
     domain::{
         rules::{configuration::Rules, merchant::Merchant},
-        vocabulary::time::Millis,
+        vocabulary::{text::suggest::did_you_mean, time::Millis},
     },
     service::{
         import_export::row::ImportTarget,
@@ -51,16 +51,12 @@ impl CustomerSource {
     /// The merchant in a configuration.
     pub(in crate::cli) fn merchant_in(&self, rules: &Rules) -> anyhow::Result<Arc<Merchant>> {
         let merchants = &rules.merchants;
-        let known = || {
-            let mut known: Vec<&str> = merchants.keys().copied().collect();
-            known.sort_unstable();
-            known.join(", ")
-        };
+        let known = || rules.merchant_ids().join(", ");
         match &self.merchant {
-            Some(id) => merchants
-                .get(id.as_str())
-                .cloned()
-                .with_context(|| format!("the configuration has no merchant {id:?}; it has {}", known())),
+            Some(id) => merchants.get(id.as_str()).cloned().with_context(|| {
+                let near = did_you_mean(id, rules.merchant_ids());
+                format!("the configuration has no merchant {id:?}; it has {}{near}", known())
+            }),
             None => {
                 let mut all = merchants.values();
                 match (all.next(), all.next()) {

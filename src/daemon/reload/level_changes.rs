@@ -277,7 +277,7 @@ impl Reloader {
             }
         }
         if currencies.is_empty() {
-            let known = self.parts.payments.ledger.level_list(merchant, direction, None);
+            let known = self.parts.payments.ledger.level_list(merchant, (direction, None), from.as_str());
             return Err(Refusal::UnknownLevel(format!("{}; it has {known}", rename.level_text(from))).into());
         }
         if bytes > RENAMED_BYTES_MAX {

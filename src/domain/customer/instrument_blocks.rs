@@ -24,6 +24,15 @@ impl MerchantScope {
             Self::Some(merchants) => merchants.contains(&merchant),
         }
     }
+
+    /// The listed merchants; none where the caller may act for every one.
+    pub(crate) fn listed(&self) -> impl Iterator<Item = &str> {
+        let listed = match self {
+            Self::All => &[][..],
+            Self::Some(merchants) => merchants,
+        };
+        listed.iter().map(|name| name.as_str())
+    }
 }
 
 /// A merchant as a place of blocks.

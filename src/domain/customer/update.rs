@@ -17,6 +17,7 @@ use crate::domain::{
         calendar::LocalTime,
         direction::Direction,
         names::Name,
+        text::suggest::did_you_mean,
         time::Millis,
     },
 };
@@ -51,7 +52,7 @@ pub struct UpdateContext<'a> {
     /// Whether a level of this name exists in the direction, configured or created by a request.
     pub knows_level: &'a dyn Fn(Direction, Name) -> bool,
     /// The names of the levels of a direction, for a refusal.
-    pub level_list: &'a dyn Fn(Direction) -> String,
+    pub level_list: &'a dyn Fn(Direction, &str) -> String,
     /// The oldest other customer with the updated attribute.
     pub holder: &'a dyn Fn(Attribute) -> Option<u64>,
     /// The time.
@@ -228,7 +229,7 @@ impl CustomerUpdate {
         let field = level_field(direction);
         check_labels(field, customer, context.merchant, Restriction::BlockLevelChange)?;
         if let Some(name) = level.filter(|name| !(context.knows_level)(direction, *name)) {
-            return Err(self.unknown_level(direction, name, &(context.level_list)(direction)));
+            return Err(self.unknown_level(direction, name, context.level_list));
         }
         let drops_settings = context.merchant.reset_settings_on_level_change;
         events.push(CustomerEvent::LevelSet { direction, level, drops_settings, at: context.now });
@@ -244,12 +245,12 @@ impl CustomerUpdate {
         &self,
         merchant: &Merchant,
         knows_level: &dyn Fn(Direction, Name) -> bool,
-        level_list: &dyn Fn(Direction) -> String,
+        level_list: &dyn Fn(Direction, &str) -> String,
     ) -> Result<(), Refusal> {
         for direction in [Direction::Deposit, Direction::Withdrawal] {
             let level = self.levels[direction as usize].flatten();
             if let Some(name) = level.filter(|name| !knows_level(direction, *name)) {
-                return Err(self.unknown_level(direction, name, &level_list(direction)));
+                return Err(self.unknown_level(direction, name, level_list));
             }
         }
         self.check_label_names(merchant, self.labels.as_deref().unwrap_or_default())
@@ -259,14 +260,21 @@ impl CustomerUpdate {
         let Some(label) = labels.iter().find(|label| merchant.label(**label).is_none()) else { return Ok(()) };
         let known: Vec<&str> = merchant.labels.iter().map(|label| label.name.as_str()).collect();
         let label = self.text("labels", *label);
+        let near = did_you_mean(label, known.iter().copied());
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        let reason = format!("{label:?} is not a label of this merchant; it has {known}");
+        let reason = format!("{label:?} is not a label of this merchant; it has {known}{near}");
         Err(Refusal::NotAllowed { field: "labels", reason })
     }
 
-    fn unknown_level(&self, direction: Direction, name: Name, known: &str) -> Refusal {
+    fn unknown_level(
+        &self,
+        direction: Direction,
+        name: Name,
+        level_list: &dyn Fn(Direction, &str) -> String,
+    ) -> Refusal {
         let field = level_field(direction);
-        let (name, direction) = (self.text(field, name), direction.word());
+        let name = self.text(field, name);
+        let (known, direction) = (level_list(direction, name), direction.word());
         let reason = format!("{name:?} is not a level of this merchant for {direction}s; it has {known}");
         Refusal::NotAllowed { field, reason }
     }

@@ -3,7 +3,7 @@
 use crate::domain::{
     request::field_names::{unknown_attribute_help, unknown_currency},
     rules::{merchant::OperationMode, raise_policy::ConfirmationError, registration::policy::RegistrationError},
-    vocabulary::{money::AmountError, names::NameError},
+    vocabulary::{money::AmountError, names::NameError, text::suggest::with_nearest},
 };
 use std::borrow::Cow;
 
@@ -44,7 +44,7 @@ pub enum Refusal {
     #[error("`currency`: {what}", what = unknown_currency(.0))]
     UnknownCurrency(String),
     /// A word is not in the vocabulary.
-    #[error("`{field}`: {value:?} is not one of {words}")]
+    #[error("`{field}`: {value:?} is not one of {}", with_nearest(.words, .value))]
     Word {
         /// Where.
         field: &'static str,
@@ -172,7 +172,7 @@ pub enum Refusal {
         mode: OperationMode,
     },
     /// No project or endpoint of that id.
-    #[error("`{field}`: the merchant has no {value:?}; it has {candidates}")]
+    #[error("`{field}`: the merchant has no {value:?}; it has {}", with_nearest(.candidates, .value))]
     UnknownPlace {
         /// `project` or `endpoint`.
         field: &'static str,

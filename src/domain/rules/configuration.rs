@@ -28,4 +28,12 @@ impl Rules {
     pub fn merchant(&self, id: &str) -> Option<&Arc<Merchant>> {
         self.merchants.get(id)
     }
+
+    /// The ids of all merchants, sorted.
+    #[must_use]
+    pub fn merchant_ids(&self) -> Vec<&'static str> {
+        let mut ids: Vec<_> = self.merchants.keys().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
 }

@@ -5,6 +5,7 @@ use crate::{
     domain::{request::refusal::Refusal, rules::configuration::Rules},
     http::server::request_id::{REQUEST_ID, RequestId},
     service::{
+        access::access_tokens::AccessToken,
         documents::problem::{ProblemDocument, kind_of},
         error::ServiceError,
         sender_pace::TooSlow,
@@ -15,7 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 /// A refusal over HTTP: of the service, or of the server itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -72,6 +73,7 @@ impl Problem {
             problems: Vec::new(),
             warnings: Vec::new(),
             request_id: None,
+            unknown_merchant: None,
         };
         Self { document }
     }
@@ -98,7 +100,14 @@ impl Problem {
     /// Nothing is at this address.
     #[must_use]
     pub fn no_such_path() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "path_not_found", "there is nothing at this path; /docs/api lists every path")
+        Self::no_such_path_but(None)
+    }
+
+    /// Nothing is at this address; the path of an operation is similar.
+    pub(crate) fn no_such_path_but(near: Option<&'static str>) -> Self {
+        let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let detail = format!("there is nothing at this path{near}; /docs/api lists every path");
+        Self::new(StatusCode::NOT_FOUND, "path_not_found", detail)
     }
 
     /// The address does not take this method.
@@ -151,7 +160,7 @@ impl Problem {
         Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "header_too_large", detail)
     }
 
-    /// The whole response as bytes, for a connection that is closed after it.
+    /// The whole response as bytes, for a connection that is closed after it. Its request is not known, so its id is new.
     pub(crate) fn to_wire(&self) -> Vec<u8> {
         let id = RequestId::made();
         let mut body = serde_json::to_vec(self).unwrap_or_default();
@@ -161,6 +170,7 @@ impl Problem {
             "HTTP/1.1 {}\r\nconnection: close\r\ncontent-type: application/problem+json\r\n{retry}{REQUEST_ID}: {}\r\n\
              content-length: {}\r\n\r\n",
             self.status(),
+            id.text(),
             body.len()
         )
         .into_bytes();
@@ -170,7 +180,6 @@ impl Problem {
 
     /// An answer as it is, but for a refusal by the framework itself, which comes as plain text.
     pub(crate) fn in_words(response: Response) -> Response {
-            id.text(),
         let is_plain =
             response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/"));
         if !response.status().is_client_error() || !is_plain {
@@ -216,10 +225,28 @@ impl IntoResponse for Problem {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if cfg!(debug_assertions) {
-            response.extensions_mut().insert(ProblemCode(self.document.code));
+            response.extensions_mut().insert(ProblemCode(self.document.code.clone()));
+        }
+        if self.unknown_merchant.is_some() {
+            response.extensions_mut().insert(UnknownMerchant(self));
         }
         response
     }
+}
+
+/// The problem of an unknown merchant, in the extensions of its response.
+#[derive(Debug, Clone)]
+struct UnknownMerchant(Problem);
+
+/// The response. If its problem is an unknown merchant, it names the nearest one of those that the caller reaches.
+pub(crate) fn with_nearest_merchant(
+    mut response: Response,
+    rules: impl FnOnce() -> Arc<Rules>,
+    token: Option<&AccessToken>,
+) -> Response {
+    let Some(UnknownMerchant(mut problem)) = response.extensions_mut().remove() else { return response };
+    problem.document.name_nearest_merchant(&rules(), |id| token.is_none_or(|token| token.is_for(id)));
+    problem.into_response()
 }
 
 impl IntoResponse for ServiceError {

@@ -170,8 +170,9 @@ async fn rename_level(request: &AdminRequest<RenamePath>) -> Answered {
     let RenamePath { direction, ref level } = request.path;
     let (merchant, from) = (request.merchant.id, level.name);
     if from == Name::unrecorded() {
-        let known = request.state.payments.ledger.level_list(&request.merchant, direction, None);
-        let (level, direction) = (&level.text, direction.word());
+        let level = &level.text;
+        let known = request.state.payments.ledger.level_list(&request.merchant, (direction, None), level);
+        let direction = direction.word();
         let missing = format!("level `{level}` for {direction}s of merchant `{merchant}`; it has {known}");
         return Err(Refusal::UnknownLevel(missing).into());
     }

@@ -22,7 +22,7 @@ pub(super) fn level_key(request: &AdminRequest<LevelPath>) -> Result<LevelKey, S
     let merchant = request.merchant.id;
     if level.name == Name::unrecorded() {
         let level = &level.text;
-        let known = request.state.payments.ledger.level_list(&request.merchant, direction, Some(currency));
+        let known = request.state.payments.ledger.level_list(&request.merchant, (direction, Some(currency)), level);
         let direction = direction.word();
         let missing =
             format!("level `{level}` for {direction}s in {currency} of merchant `{merchant}`; it has {known}");

@@ -10,6 +10,7 @@ mod customers;
 mod daemon;
 mod documentation;
 mod monitoring;
+pub(crate) mod nearest_path;
 pub(crate) mod operation;
 mod payments;
 pub(crate) mod problem_codes;

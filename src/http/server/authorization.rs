@@ -3,7 +3,7 @@
 use crate::http::{
     dto::{
         card_guard::no_card_in_uri,
-        problem::{Problem, ProblemCode},
+        problem::{Problem, ProblemCode, with_nearest_merchant},
     },
     extract::{body::discard_rest, query::QueryPairs},
     handlers::standby_status::{LAG_HEADER, lag_value},
@@ -78,10 +78,12 @@ async fn admit_and_answer(
     if !operation.takes(request.uri().path()) {
         return admit_unmatched(state, request, async |_| Problem::method_not_allowed().into_response()).await;
     }
-    match admit(state, operation.access_rule(), &request) {
-        Ok(Some(token)) => _ = request.extensions_mut().insert(Admission { token, operation }),
-        Ok(None) => {}
+    let token = match admit(state, operation.access_rule(), &request) {
+        Ok(token) => token,
         Err(refused) => return refused.answer(state, request).await,
+    };
+    if let Some(token) = token.clone() {
+        request.extensions_mut().insert(Admission { token, operation });
     }
     let checked = check_uri(state, operation.query, &mut request);
     let checked = checked.and_then(|()| Ok(may_decide(state, operation)?));
@@ -90,6 +92,7 @@ async fn admit_and_answer(
         return problem.into_response();
     }
     let response = Problem::in_words(next.run(request).await);
+    let response = with_nearest_merchant(response, || state.payments.rules(), token.as_deref());
     report_unlisted(operation, &response);
     response
 }

@@ -27,7 +27,10 @@ use crate::{
     clock::Clock,
     domain::vocabulary::time::Millis,
     http::{
-        dto::{card_guard::no_card_in_path, problem::status_of},
+        dto::{
+            card_guard::no_card_in_path,
+            problem::{status_of, with_nearest_merchant},
+        },
         handlers::payments::{PaymentCall, decide},
         operations::{
             operation::{Operation, OperationMethod, RequiredRole},
@@ -87,10 +90,14 @@ pub(crate) enum Ended {
     Other,
 }
 
+/// The token of an admitted caller; `None`: none is needed.
+type Caller = Option<Arc<AccessToken>>;
+
 /// A complete request of an admitted caller.
 struct Request<'b> {
     row: Row,
     call: PaymentCall<'b>,
+    caller: Caller,
     id: RequestId,
     began: Instant,
     /// The bytes of its head and its body.
@@ -212,20 +219,19 @@ impl FastPath {
         let Some(body) = bytes.get(head_bytes..head_bytes + body_bytes) else {
             return Received::Part { is_head_complete: true };
         };
-        if !self.is_admitted(row.operation, path, &headers, client) {
-            return Received::Other;
-        }
+        let Some(caller) = self.admitted(row.operation, path, &headers, client) else { return Received::Other };
         Received::Payment(Request {
             row,
             call: PaymentCall { body, ..payment },
+            caller,
             id: RequestId::of_value(headers.request_id),
             began: Instant::now(),
             bytes: head_bytes + body_bytes,
         })
     }
 
-    /// Whether the routes would admit the request.
-    fn is_admitted(&self, row: &Operation, path: &str, headers: &Headers<'_>, client: &Client) -> bool {
+    /// The caller, if the routes would admit the request.
+    fn admitted(&self, row: &Operation, path: &str, headers: &Headers<'_>, client: &Client) -> Option<Caller> {
         let AppState { access, payments, .. } = &*self.state;
         // Staff get more about a denial, which is read from the journal.
         let is_check = row.answer_kind() == AnswerKind::Read;
@@ -245,13 +251,14 @@ impl FastPath {
                 token.is_ok_and(|token| is_permitted(caller.insert(token)))
             }
         };
-        is_caller_known
+        let is_admitted = is_caller_known
             && no_card_in_path(path, &payments.rules.load()).is_ok()
             // The answers of a standby have a header with its lag.
             && payments.gate.standby().is_none()
             && payments.gate.may_decide(row.answer_kind()).is_ok()
             // Last, because the routes count what is not answered here.
-            && caller.is_none_or(|token| token.take_request(|| payments.clock.running_ns()).is_ok())
+            && caller.as_ref().is_none_or(|token: &Arc<_>| token.take_request(|| payments.clock.running_ns()).is_ok());
+        is_admitted.then_some(caller)
     }
 
     /// Does the operation and writes its answer. `false`: the client is gone.
@@ -282,6 +289,7 @@ impl FastPath {
             }
             Err(error) => {
                 let response = error.into_response();
+                let response = with_nearest_merchant(response, || payments.rules(), request.caller.as_deref());
                 report_unlisted(request.row.operation, &response);
                 request.row.latency.record(response.status(), request.began.elapsed());
                 let response = request.id.put_into(response, request.row.operation.path).await;

@@ -7,6 +7,7 @@ use crate::domain::{
         direction::Direction,
         money::Currency,
         names::{Name, UNKNOWN_LEVEL},
+        text::suggest::did_you_mean,
     },
 };
 use crate::ledger::state::{ledger::Ledger, made_levels::MadeLevel};
@@ -37,7 +38,12 @@ impl Ledger {
 
     /// The names of the levels of a direction, in one currency or in all, for a refusal: at most `LISTED_LEVELS` of them.
     #[must_use]
-    pub fn level_list(&self, merchant: &Merchant, direction: Direction, currency: Option<Currency>) -> String {
+    pub fn level_list(
+        &self,
+        merchant: &Merchant,
+        (direction, currency): (Direction, Option<Currency>),
+        sent: &str,
+    ) -> String {
         let is_of = |of: Currency| currency.is_none_or(|currency| currency == of);
         let configured = merchant.levels.iter().filter(|level| level.direction == direction && is_of(level.currency));
         let made =
@@ -47,10 +53,11 @@ impl Ledger {
         let mut names: Vec<&str> = known.map(Name::as_str).chain([UNKNOWN_LEVEL]).collect();
         names.sort_unstable();
         names.dedup();
+        let near = did_you_mean(sent, names.iter().copied());
         let more = names.len().saturating_sub(LISTED_LEVELS);
         names.truncate(LISTED_LEVELS);
         let listed = names.join(", ");
-        if more == 0 { listed } else { format!("{listed} and {more} more") }
+        if more == 0 { format!("{listed}{near}") } else { format!("{listed} and {more} more{near}") }
     }
 
     /// Whether a level of this name exists in a direction, configured or made by a request.

@@ -103,7 +103,7 @@ impl Ledger {
                 }
                 let knows_level = |direction, name| self.knows_level(merchant, direction, name);
                 let holder = |attribute| owners.of(attribute, Some(customer.number()));
-                let level_list = |direction| self.level_list(merchant, direction, None);
+                let level_list = |direction, sent: &str| self.level_list(merchant, (direction, None), sent);
                 let context = UpdateContext {
                     merchant,
                     knows_level: &knows_level,

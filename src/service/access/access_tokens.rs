@@ -9,7 +9,7 @@ use crate::{
     config::{self, Auth, CertificateRole, Credential},
     domain::{
         customer::instrument_blocks::MerchantScope,
-        vocabulary::{names::Name, time::Millis},
+        vocabulary::{names::Name, text::suggest::did_you_mean, time::Millis},
     },
 };
 use arc_swap::ArcSwap;
@@ -167,15 +167,24 @@ impl AccessToken {
     /// Refuses a merchant that the token is not for.
     pub(crate) fn reaches(&self, merchant: &str) -> Result<(), ServiceError> {
         match &self.merchants {
-            Some(listed) if !listed.iter().any(|known| known == merchant) => Err(unreached(self.kind, merchant)),
+            Some(listed) if !self.is_for(merchant) => {
+                Err(unreached(self.kind.word(), merchant, listed.iter().map(|id| &**id)))
+            }
             _ => Ok(()),
         }
     }
+
+    /// Whether the token is for a merchant.
+    pub(crate) fn is_for(&self, merchant: &str) -> bool {
+        self.merchants.as_ref().is_none_or(|listed| listed.iter().any(|known| known == merchant))
+    }
 }
 
-/// The refusal of a merchant that a credential is not for.
-pub(crate) fn unreached(kind: CredentialKind, merchant: &str) -> ServiceError {
-    ServiceError::forbidden(format!("this {} does not reach merchant {merchant:?}", kind.word()))
+/// The refusal of a merchant that a caller does not reach. It names the nearest one of those that the caller reaches, and
+/// tells nothing about others.
+pub(crate) fn unreached<'m>(caller: &str, merchant: &str, reached: impl IntoIterator<Item = &'m str>) -> ServiceError {
+    let near = did_you_mean(merchant, reached);
+    ServiceError::forbidden(format!("this {caller} does not reach merchant {merchant:?}{near}"))
 }
 
 /// Why a request has no valid token.

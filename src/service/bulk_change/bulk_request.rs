@@ -94,12 +94,12 @@ impl BulkRequest {
     /// The first name that does not exist.
     pub(super) fn check_names(&self, ledger: &Ledger, merchant: &Merchant) -> Result<(), Refusal> {
         let knows_level = |direction, name| ledger.knows_level(merchant, direction, name);
-        let level_list = |direction| ledger.level_list(merchant, direction, None);
+        let level_list = |direction, sent: &str| ledger.level_list(merchant, (direction, None), sent);
         self.update.check_names(merchant, &knows_level, &level_list)?;
         let Some(limit) = &self.limit else { return Ok(()) };
         match (limit.level, &limit.level_text) {
             (Some(level), Some(text)) if !knows_level(limit.direction, level) => {
-                let (direction, known) = (limit.direction.word(), level_list(limit.direction));
+                let (direction, known) = (limit.direction.word(), level_list(limit.direction, text));
                 let reason = format!("{text:?} is not a level of this merchant for {direction}s; it has {known}");
                 Err(Refusal::NotAllowed { field: "level", reason })
             }

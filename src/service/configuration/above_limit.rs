@@ -8,7 +8,7 @@ use crate::{
     domain::{
         request::{fields::look_up_name, refusal::Refusal},
         rules::{configuration::Rules, level::LevelKey, merchant::Merchant},
-        vocabulary::{direction::Direction, money::Currency, names::Name},
+        vocabulary::{direction::Direction, money::Currency, names::Name, text::suggest::did_you_mean},
     },
     ledger::{AboveBounds, AbovePage, AbovePosition, LimitQuestion},
     service::{
@@ -118,15 +118,16 @@ impl PaymentService {
         request: &AboveLimitRequest,
     ) -> Answered {
         let LevelKey { direction, currency, name, .. } = key;
-        if self.level_in_force(rules, merchant, &key).is_none() {
+        let Some(in_force) = self.level_in_force(rules, merchant, &key) else {
             return Err(self.unknown_level(merchant, &key).into());
-        }
+        };
         let now = self.time().unwrap_or_else(|_| self.clock.recording_time());
         let question = LimitQuestion { level: key, filter: request.filter, by_amount: true, by_quantity: true };
         let bounds = AboveBounds { position: request.position, limit: request.limit, reads_max: READS_MAX };
         let page: Option<AbovePage> = self.ledger.list_above(rules, &question, now, bounds);
         let page = page.ok_or_else(|| {
-            ServiceError::unknown_value("filter", &format!("is a filter of {key}, and not `{}`", request.text))
+            let near = did_you_mean(&request.text, in_force.level.filters.iter().map(|filter| filter.name.as_str()));
+            ServiceError::unknown_value("filter", &format!("is a filter of {key}, and not `{}`{near}", request.text))
         })?;
         let customers = page.customers.iter().map(|above| CustomerAboveLimit {
             customer_id: above.customer.to_string(),

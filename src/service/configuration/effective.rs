@@ -141,7 +141,7 @@ impl PaymentService {
 
     /// The refusal of a level that the merchant does not have, with those of the direction and currency that it has.
     pub(crate) fn unknown_level(&self, merchant: &Merchant, key: &LevelKey) -> Refusal {
-        let known = self.ledger.level_list(merchant, key.direction, Some(key.currency));
+        let known = self.ledger.level_list(merchant, (key.direction, Some(key.currency)), key.name.as_str());
         Refusal::UnknownLevel(format!("{key}; it has {known}"))
     }
 

@@ -139,7 +139,8 @@ impl CustomerService<'_> {
         if ledger.knows_level(merchant, key.direction, key.level) {
             return Ok(());
         }
-        let (direction, known) = (key.direction.word(), ledger.level_list(merchant, key.direction, None));
+        let known = ledger.level_list(merchant, (key.direction, None), key.level_text);
+        let direction = key.direction.word();
         let level = format!("level {:?} of this merchant for {direction}s; it has {known}", key.level_text);
         Err(Refusal::UnknownLevel(level))
     }

@@ -2,7 +2,10 @@
 
 use crate::{
     config::schema::texts::{FieldText, SentenceText},
-    domain::vocabulary::card_numbers::masked,
+    domain::{
+        rules::configuration::Rules,
+        vocabulary::{card_numbers::masked, text::suggest::did_you_mean},
+    },
     service::{
         error::{ErrorKind, ServiceError},
         import_export::outcome::BadRow,
@@ -57,6 +60,19 @@ pub struct ProblemDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), example = &"c0ffee-7")]
     pub request_id: Option<String>,
+    /// The id of an unknown merchant, until the nearest one is named.
+    #[serde(skip)]
+    pub(crate) unknown_merchant: Option<String>,
+}
+
+impl ProblemDocument {
+    /// Names the nearest one of the merchants that the caller reaches, if the problem is an unknown merchant.
+    pub(crate) fn name_nearest_merchant(&mut self, rules: &Rules, reaches: impl Fn(&str) -> bool) {
+        if let Some(sent) = self.unknown_merchant.take() {
+            let reached = rules.merchant_ids().into_iter().filter(|id| reaches(id));
+            self.detail.push_str(&did_you_mean(&sent, reached));
+        }
+    }
 }
 
 fn serialize_masked<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
@@ -98,8 +114,23 @@ pub fn kind_of(code: &str) -> String {
 impl From<ServiceError> for ProblemDocument {
     fn from(error: ServiceError) -> Self {
         let (status, title) = status_and_title(error.kind);
-        let ServiceError { kind: _, code, detail, field, fields, bad_rows, problems, warnings } = error;
+        let ServiceError { kind: _, code, detail, field, fields, bad_rows, problems, warnings, unknown_merchant } =
+            error;
         let kind = kind_of(&code);
-        Self { kind, title, status, detail, code, field, fields, bad_rows, problems, warnings, request_id: None }
+        let request_id = None;
+        Self {
+            kind,
+            title,
+            status,
+            detail,
+            code,
+            field,
+            fields,
+            bad_rows,
+            problems,
+            warnings,
+            request_id,
+            unknown_merchant,
+        }
     }
 }

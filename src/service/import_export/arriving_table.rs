@@ -2,7 +2,10 @@
 //! The API and the console receive tables with it.
 
 use crate::{
-    domain::{request::refusal::Refusal, vocabulary::names::Name},
+    domain::{
+        request::refusal::Refusal,
+        vocabulary::{names::Name, text::suggest::did_you_mean},
+    },
     ledger::Digester,
     service::{
         error::ServiceError,
@@ -49,8 +52,10 @@ impl UploadRequest {
         }
         let modes = [ImportMode::AllOrNothing, ImportMode::Partial, ImportMode::Trial];
         let known = modes.into_iter().find(|mode| mode.word() == value);
-        let expected = "is all (the default), partial or trial";
-        self.mode = known.ok_or_else(|| ServiceError::unknown_value("mode", expected))?;
+        self.mode = known.ok_or_else(|| {
+            let near = did_you_mean(value, modes.map(ImportMode::word));
+            ServiceError::unknown_value("mode", &format!("is all (the default), partial or trial{near}"))
+        })?;
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     domain::{
         customer::aggregate::Customer,
         rules::merchant::Merchant,
-        vocabulary::{calendar::LocalTime, time::Millis, words::Word},
+        vocabulary::{calendar::LocalTime, text::suggest::did_you_mean, time::Millis, words::Word},
     },
     ledger::{CustomerQuery, Ledger, PAGE_MAX},
     service::{
@@ -87,8 +87,9 @@ fn read_columns(names: &str) -> Result<Vec<Column>, ServiceError> {
     let mut columns = vec![Column::CustomerId];
     for name in names.split(',').map(str::trim) {
         let column = Column::parse(name).ok_or_else(|| {
-            let known = Column::WORDS.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
-            ServiceError::unknown_value("columns", &format!("is a list of columns, with commas between them: {known}"))
+            let known: Vec<&str> = Column::WORDS.iter().map(|(word, _)| *word).collect();
+            let expected = format!("is a list of columns, with commas between them: {}", known.join(", "));
+            ServiceError::unknown_value("columns", &format!("{expected}{}", did_you_mean(name, known)))
         })?;
         if !columns.contains(&column) {
             columns.push(column);

@@ -10,6 +10,7 @@ use crate::{
     },
     ledger::{FeedEntry, FeedQuery},
     service::{
+        access::access_tokens::unreached,
         documents::{
             payments::event::{EventDocument, UnreadableDocument},
             query::{TakenKeys, page_limit},
@@ -166,7 +167,7 @@ impl PaymentService {
             MerchantScope::Some(_) => Name::existing(merchant).is_some_and(|merchant| reach.contains(merchant)),
         };
         if !is_reached {
-            return Err(ServiceError::forbidden(format!("this token does not reach merchant {merchant:?}")));
+            return Err(unreached("token", merchant, reach.listed()));
         }
         // A merchant that is no longer configured can have events. A name that no merchant ever had is a mistake.
         if self.is_or_was_configured(merchant) {

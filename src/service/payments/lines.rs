@@ -13,7 +13,7 @@ pub fn answer_line(
     may_enter: impl Fn(&str) -> Result<(), ServiceError>,
 ) -> Option<ProblemDocument> {
     let answered = match line {
-        Ok(line) => service.line(line, may_enter),
+        Ok(line) => service.line(line, &may_enter),
         Err(bytes_max) => Err(ServiceError::too_large(bytes_max)),
     };
     let problem = match answered {
@@ -22,7 +22,8 @@ pub fn answer_line(
             None
         }
         Err(error) => {
-            let problem = ProblemDocument::from(error);
+            let mut problem = ProblemDocument::from(error);
+            problem.name_nearest_merchant(&service.rules(), |id| may_enter(id).is_ok());
             out.extend_from_slice(&render(&problem));
             Some(problem)
         }

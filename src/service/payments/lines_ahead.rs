@@ -147,7 +147,9 @@ impl PaymentService {
                 let state = (&self.ledger, &**ahead.rules);
                 let text = line.line.unwrap_or_default();
                 let error = first_error_inside(state, CallTarget::default(), text, error, may_enter);
-                DecidedLine::Text(render(&ProblemDocument::from(error)))
+                let mut problem = ProblemDocument::from(error);
+                problem.name_nearest_merchant(ahead.rules, |id| may_enter(id).is_ok());
+                DecidedLine::Text(render(&problem))
             }
         }
     }

@@ -14,6 +14,7 @@ use crate::{
             denial_codes::{DENIAL_CODES, DenialCode},
             money::parse_minor,
             names::Name,
+            text::suggest::did_you_mean,
             time::Millis,
             words::Word,
         },
@@ -102,7 +103,10 @@ pub fn read_row<'a>(row: &'a TextRow, c: &RowContext<'a>) -> Result<HistoryRow<'
     let merchant =
         merchant.ok_or_else(|| fault(HistoryColumn::Merchant, "is empty; name one with --merchant".to_owned()))?;
     check_card_numbers(row, c.rules.merchant(merchant).map(|merchant| &**merchant)).map_err(refuse)?;
-    let unknown = || fault(HistoryColumn::Merchant, format!("the configuration has no merchant {merchant:?}"));
+    let unknown = || {
+        let near = did_you_mean(merchant, c.rules.merchant_ids());
+        fault(HistoryColumn::Merchant, format!("the configuration has no merchant {merchant:?}{near}"))
+    };
     let rules: &'a Merchant = c.rules.merchant(merchant).ok_or_else(unknown)?;
     for column in [HistoryColumn::Level, HistoryColumn::PaymentMethod] {
         if let Some(text) = row.text(column) {
@@ -140,7 +144,10 @@ pub fn read_row<'a>(row: &'a TextRow, c: &RowContext<'a>) -> Result<HistoryRow<'
     let outcome = required(HistoryColumn::Outcome)?;
     let outcome = PastOutcome::parse(outcome).ok_or_else(|| {
         let words: Vec<&str> = PastOutcome::WORDS.iter().map(|(word, _)| *word).collect();
-        fault(HistoryColumn::Outcome, format!("{outcome:?} is not one of {}", words.join(", ")))
+        fault(
+            HistoryColumn::Outcome,
+            format!("{outcome:?} is not one of {}{}", words.join(", "), did_you_mean(outcome, words)),
+        )
     })?;
     let units = c.rules.currencies.units(payment.currency);
     let amount = |column| {

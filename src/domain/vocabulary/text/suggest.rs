@@ -31,6 +31,16 @@ pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
     best.map(|(_, candidate)| candidate)
 }
 
+/// The end of a sentence about a word that is not known: it asks about the most similar candidate, if one is similar enough.
+pub(crate) fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> String {
+    nearest(word, candidates).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
+}
+
+/// A list of candidates, separated by commas, and the question about the most similar one.
+pub(crate) fn with_nearest(list: &str, word: &str) -> String {
+    format!("{list}{}", did_you_mean(word, list.split(", ")))
+}
+
 /// The help text for a word that is not allowed.
 pub(crate) fn one_of<'c>(word: &str, allowed: impl IntoIterator<Item = &'c str> + Clone) -> String {
     let list = allowed.clone().into_iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ");

@@ -127,7 +127,7 @@ impl Ledger {
         let identifier = identifier.filter(|_| !left_out.contains(Identifier::MerchantCustomerIdentifier));
         let mut customer = Customer::with_default_label(0, merchant, now);
         let knows_level = |direction, name| self.knows_level(merchant, direction, name);
-        let level_list = |direction| self.level_list(merchant, direction, None);
+        let level_list = |direction, sent: &str| self.level_list(merchant, (direction, None), sent);
         let context =
             UpdateContext { merchant, knows_level: &knows_level, level_list: &level_list, holder: &|_| None, now };
         let update_events = update.events(&customer, &context, true)?;

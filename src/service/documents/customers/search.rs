@@ -14,7 +14,10 @@ use crate::{
             contact::email,
             direction::Direction,
             names::Name,
-            text::prefix::{PREFIX_CHARS_MIN, TextPrefix},
+            text::{
+                prefix::{PREFIX_CHARS_MIN, TextPrefix},
+                suggest::did_you_mean,
+            },
             time::Millis,
             words::Word,
         },
@@ -162,9 +165,10 @@ fn parse_sort(value: &str) -> Result<(CustomerSort, bool), ServiceError> {
         "created_at" => CustomerSort::Created,
         "last_payment" => CustomerSort::LastPayment,
         _ => {
+            let near = did_you_mean(word, ["customer_id", "created_at", "last_payment"]);
             let expected =
                 "is customer_id, created_at or last_payment (the oldest first), or one of them after a minus sign";
-            return Err(ServiceError::unknown_value("sort", expected));
+            return Err(ServiceError::unknown_value("sort", &format!("{expected}{near}")));
         }
     };
     Ok((sort, descending))
