@@ -56,7 +56,7 @@ pub(crate) fn download(
                 Piece::Lost
             }
         };
-        // What a failed write has left in the buffer is not sent after the end.
+        // Bytes that a failed write has left in the buffer are not sent after the end.
         let _ = out.blocking_send(end);
     });
     let payments = Arc::clone(payments);

@@ -30,7 +30,8 @@ pub(crate) fn parts<T: Send + 'static>(pieces: mpsc::Receiver<Piece<T>>) -> impl
 mod tests {
     use super::*;
 
-    /// What a reader gets when a task sends some pieces and then ends, by itself or by a panic.
+    /// The parts that a reader gets when a task sends some pieces and then ends, by itself or by a panic, and whether the
+    /// answer is whole.
     async fn read(sent: Vec<Piece<u8>>, panics: bool) -> (Vec<u8>, bool) {
         let (sender, pieces) = mpsc::channel(8);
         let task = tokio::spawn(async move {

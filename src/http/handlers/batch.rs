@@ -310,7 +310,7 @@ mod tests {
     use super::*;
     use crate::{clock::Source, http::operations::tests::state_with};
 
-    /// What a client gets when its chunks end like this: the lines, and whether the answer is whole.
+    /// The lines that a client gets when its chunks end like this, and whether the answer is whole.
     async fn sent(chunks: Vec<ChunkPiece>) -> (Vec<u8>, bool) {
         let state = state_with(&[], Source::System);
         let permit = Arc::new(state.capacity.batch(None).unwrap());
