@@ -175,13 +175,15 @@ impl Daemon {
     }
 }
 
-/// Replaces what differs from run to run: times, the version of the configuration, durations.
+/// Replaces what differs from run to run: times, durations, digests, the version of the configuration.
 fn settle(answer: &mut Value) {
     match answer {
         Value::Object(fields) => {
             for (name, value) in fields {
                 let is_settled = match value {
-                    Value::String(text) => name == "config_version" || is_time(text),
+                    Value::String(text) => {
+                        matches!(name.as_str(), "config_version" | "changed_digest") || is_time(text)
+                    }
                     Value::Number(_) => matches!(name.as_str(), "milliseconds" | "waited_milliseconds"),
                     _ => false,
                 };

@@ -321,6 +321,53 @@ fn a_table_acts_on_the_very_next_decision() {
 }
 
 #[test]
+fn a_bulk_change_with_the_digest_of_a_trial_changes_the_customers_of_that_trial_alone() {
+    let daemon = Daemon::live(merchant());
+    for name in ["ann", "ben", "cat"] {
+        let label = if name == "cat" { "regular" } else { "vip" };
+        let body = json!({ "merchant_customer_identifier": name, "labels": [label] });
+        assert_eq!(daemon.post(CUSTOMERS, &body).status, 201);
+    }
+    let bulk = format!("{CUSTOMERS}/bulk");
+    let status = |id: u64| daemon.get(&format!("{CUSTOMERS}/{id}")).ok()["status"].clone();
+    let label = |id: u64, label: &str| {
+        daemon.send("PATCH", &format!("{CUSTOMERS}/{id}"), &json!({ "labels": [label] })).ok();
+    };
+    let vips = json!({ "select": { "label": "vip" }, "set": { "status": "member" } });
+    let digest = || daemon.post(&bulk, &with(vips.clone(), &json!({ "dry_run": true }))).ok()["changed_digest"].clone();
+    let first = digest();
+    assert_eq!(digest(), first, "the same customers");
+    let change = |digest: &Value| with(vips.clone(), &json!({ "changed_digest": digest }));
+    // Ben leaves and cat enters: as many as before.
+    label(1_000_002, "regular");
+    label(1_000_003, "vip");
+    assert_ne!(digest(), first);
+    let refused = daemon.post(&format!("{bulk}?job=vips"), &change(&first)).problem(409);
+    assert_eq!((&refused["code"], &refused["field"]), (&json!("selection_changed"), &json!("changed_digest")));
+    assert_eq!(daemon.get(&format!("{CUSTOMERS}/jobs/vips")).ok()["state"], "refused");
+    let tried = daemon.post(&bulk, &with(change(&first), &json!({ "dry_run": true })));
+    assert_eq!(tried.problem(409)["code"], "selection_changed");
+    for id in [1_000_001, 1_000_002, 1_000_003] {
+        assert_eq!(status(id), "new", "{id}");
+    }
+    // The id of the refused job is free. A customer whom the change would not change is none of the job.
+    daemon.send("PATCH", &format!("{CUSTOMERS}/1000001"), &json!({ "status": "member" })).ok();
+    let changed = daemon.post(&format!("{bulk}?job=vips"), &change(&digest())).ok();
+    assert_eq!((&changed["selected"], &changed["changed"]), (&json!(1), &json!(1)), "{changed}");
+    assert_eq!((status(1_000_002), status(1_000_003)), (json!("new"), json!("member")));
+    // An id that leads to another customer since the trial.
+    let ids = json!({ "select": { "ids": ["1000002"] }, "set": { "status": "deny" } });
+    let tried = daemon.post(&bulk, &with(ids.clone(), &json!({ "dry_run": true }))).ok();
+    daemon.post(&format!("{CUSTOMERS}/1000002/merge"), &json!({ "into": "1000001" })).ok();
+    let merged = with(ids, &json!({ "changed_digest": tried["changed_digest"] }));
+    assert_eq!(daemon.post(&bulk, &merged).problem(409)["code"], "selection_changed");
+    assert_eq!(
+        daemon.post(&bulk, &with(vips, &json!({ "changed_digest": 7 }))).problem(400)["field"],
+        "changed_digest"
+    );
+}
+
+#[test]
 fn bulk_update_follows_a_dry_run() {
     let daemon = Daemon::live(merchant());
     for name in ["ann", "ben", "cat"] {

@@ -53,6 +53,10 @@ described! {
     /// The id of an upload or a bulk change: letters, digits, `-`, `_` and `.`.
     JobIdText { "type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$", "maxLength": 64, "examples": ["import-2026-11-20"] }
 
+    /// The customers whom a bulk change would change, as a digest of their ids. Another version, and a daemon with other data,
+    /// can give another digest.
+    CustomersDigestText { "type": "string", "maxLength": 64, "examples": ["5f0c2e9a41b7d38605f0c2e9a41b7d38"] }
+
     /// A sentence for people. It can change between versions.
     SentenceText { "type": "string", "maxLength": 1_000_000, "examples": ["the reason in words"] }
 

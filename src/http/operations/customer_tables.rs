@@ -87,7 +87,7 @@ pub(super) static CUSTOMER_TABLES: [Operation; 7] = [
         query: QueryKeys::Listed(&["job"]),
         body: RequestBody::Json(schema_of::<BulkRequest>),
         answers: &[ok::<BulkAnswer>()],
-        problems: &[MERCHANT, JSON, VALUES, TIME, RECORDING, JOB, CUSTOMER_CHANGE],
+        problems: &[MERCHANT, JSON, VALUES, TIME, RECORDING, JOB, CUSTOMER_CHANGE, &["selection_changed"]],
         availability: Availability::Main,
         handler: |method| on(method, jobs::bulk_change),
         id: "change_customers",

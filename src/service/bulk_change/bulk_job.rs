@@ -1,7 +1,7 @@
 //! The job of a bulk change.
 
 use crate::{
-    config::schema::texts::{AddressText, CustomerIdText, FieldText, SentenceText},
+    config::schema::texts::{AddressText, CustomerIdText, CustomersDigestText, FieldText, SentenceText},
     domain::{
         customer::{
             aggregate::Customer,
@@ -15,12 +15,12 @@ use crate::{
     ledger::{Actor, Amendment, CustomerRef, Ledger},
     service::{
         bulk_change::bulk_request::{BulkRequest, Selection},
-        customers::CustomerService,
-        error::ServiceError,
+        customers::{CustomerService, customer_service::Trial},
+        error::{ErrorKind, ServiceError},
         jobs::{
             registry::{ActiveJob, Admission, JobRequest, Jobs, file_failed},
             resume_context::ResumeContext,
-            tracked_job::{JobAnswer, JobDescription, JobKind, JobReply},
+            tracked_job::{JobAnswer, JobDescription, JobKind, JobReply, Phase},
         },
     },
     storage::jobs::{Draft, Job},
@@ -62,6 +62,11 @@ pub(crate) struct BulkCounts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<AddressText>")]
     undo: Option<String>,
+    /// In a trial: the customers who would change, as a digest of their ids. A change with the same digest changes these
+    /// customers, or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<CustomersDigestText>")]
+    changed_digest: Option<String>,
 }
 
 /// A customer whose change was refused.
@@ -131,19 +136,15 @@ impl CustomerService<'_> {
         request.check_names(ledger, merchant)?;
         let target = BulkTarget { ledger, merchant, author: self.author, now: self.service.time()? };
         if request.is_trial {
-            let mut counts = BulkCounts { dry_run: true, ..BulkCounts::default() };
             let mut fields = UpdatedFields::default();
-            target.each_selected(request, &mut |id| {
-                let changed = target.change(request, id);
-                if let Ok(changed) = &changed {
-                    fields = fields.and(changed.fields);
-                    let settings = changed.is_limited || changed.fields.changes_settings();
-                    counts.settings_changed += u64::from(settings);
-                }
-                counts.count(id, changed);
+            let mut settings_changed = 0;
+            let tried = target.try_selected(request, &mut |_, effect| {
+                fields = fields.and(effect.fields);
+                settings_changed += u64::from(effect.is_limited || effect.fields.changes_settings());
                 Ok(())
             })?;
-            counts.undo = request.table_path(merchant.id, fields);
+            tried.check_expected(request)?;
+            let counts = BulkCounts { settings_changed, undo: request.table_path(merchant.id, fields), ..tried };
             let answer = serde_json::to_value(&counts).map_err(unreadable)?;
             return Ok(JobReply { answer, is_replay: false });
         }
@@ -196,22 +197,63 @@ impl BulkTarget<'_> {
         Self { author: Author { job: Some(job.number()), ..self.author }, ..self }
     }
 
-    /// Writes the ids of the chosen customers into the draft, one a line.
+    /// Writes the ids of the customers of the job into the draft, one a line: of all chosen ones, or with a digest of those
+    /// who would change. Such a job changes no other customer, however long it takes.
+    ///
+    /// # Errors
+    /// Other customers would change than those of the digest; the file has failed.
     fn write_selection(
         self,
         request: &BulkRequest,
         active: &ActiveJob<'_>,
         mut draft: Draft,
     ) -> Result<Draft, ServiceError> {
-        let mut selected = 0;
-        self.each_selected(request, &mut |id| {
-            selected += 1;
-            active.count(selected);
+        let mut written = 0;
+        let mut write = |id: &str| {
+            written += 1;
+            active.count(written);
             // No customer has an id with a line end.
             writeln!(draft, "{}", id.replace(['\n', '\r'], " ")).map_err(file_failed)?;
-            active.step(selected).map_err(|error| active.interrupted(&error))
+            active.step(written).map_err(|error| active.interrupted(&error))
+        };
+        if request.changed_digest.is_none() {
+            self.each_selected(request, &mut write)?;
+            return Ok(draft);
+        }
+        let tried = self.try_selected(request, &mut |id, _| write(id))?;
+        tried.check_expected(request).inspect_err(|_| {
+            let answer = serde_json::to_value(tried.without_refusals()).unwrap_or_default();
+            active.leave(Phase::Refused, Some((answer, active.time(self.now))));
         })?;
         Ok(draft)
+    }
+
+    /// Tries the change of all chosen customers, and calls `each` with those who would change. Returns the counts of a trial.
+    fn try_selected(
+        self,
+        request: &BulkRequest,
+        each: &mut dyn FnMut(&str, &BulkEffect) -> Result<(), ServiceError>,
+    ) -> Result<BulkCounts, ServiceError> {
+        let mut counts = BulkCounts { dry_run: true, ..BulkCounts::default() };
+        let mut digester = self.ledger.digester();
+        self.each_selected(request, &mut |id| {
+            let tried = self.change(request, id, Trial::Yes).and_then(|effect| Ok((effect, self.current_number(id)?)));
+            if let Ok((effect, number)) = &tried
+                && !effect.is_none()
+            {
+                digester.take(&number.to_le_bytes());
+                each(id, effect)?;
+            }
+            counts.count(id, tried.map(|(effect, _)| effect));
+            Ok(())
+        })?;
+        counts.changed_digest = Some(format!("{:032x}", digester.digest()));
+        Ok(counts)
+    }
+
+    /// The number of a customer, who can have been merged since the id was chosen.
+    fn current_number(self, id: &str) -> Result<u64, Refusal> {
+        self.ledger.with_customer(self.merchant.id.as_str(), id, self.now, |customer, _| customer.number())
     }
 
     /// Calls `each` with the ids of the chosen customers.
@@ -250,7 +292,7 @@ impl BulkTarget<'_> {
         let change_rest = || {
             for id in ids.skip(usize::try_from(counts.selected).unwrap_or(usize::MAX)) {
                 let id = id?;
-                counts.count(&id, self.change(request, &id));
+                counts.count(&id, self.change(request, &id, Trial::No));
                 active.step(counts.selected)?;
                 active.mark(&mut job, journal, counts.selected, &counts.without_refusals())?;
             }
@@ -262,17 +304,13 @@ impl BulkTarget<'_> {
         active.end(job, journal, answer, self.now).map_err(|error| active.interrupted(&error))
     }
 
-    /// Changes one customer; returns what changes.
-    fn change(self, request: &BulkRequest, id: &str) -> Result<BulkEffect, Refusal> {
+    /// Changes one customer, unless it is a trial; returns what changes.
+    fn change(self, request: &BulkRequest, id: &str, trial: Trial) -> Result<BulkEffect, Refusal> {
         let Self { ledger, merchant, author, now } = self;
         let actor = Actor { author, now };
-        let (fields, _) = ledger.amend(&Amendment {
-            merchant,
-            customer_id: id,
-            update: &request.update,
-            actor,
-            is_trial: request.is_trial,
-        })?;
+        let is_trial = trial == Trial::Yes;
+        let (fields, _) =
+            ledger.amend(&Amendment { merchant, customer_id: id, update: &request.update, actor, is_trial })?;
         let Some(limit) = &request.limit else { return Ok(BulkEffect { fields, is_limited: false }) };
         let mut is_limited = false;
         ledger.change(
@@ -282,7 +320,7 @@ impl BulkTarget<'_> {
             &mut |customer, _| {
                 let events = limit.events(customer);
                 is_limited = !events.is_empty();
-                Ok(if request.is_trial { Vec::new() } else { events })
+                Ok(if is_trial { Vec::new() } else { events })
             },
         )?;
         Ok(BulkEffect { fields, is_limited })
@@ -295,6 +333,22 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl BulkCounts {
+    /// Refuses where the customers of this trial are not those whom a request expects.
+    ///
+    /// # Errors
+    /// `selection_changed`
+    fn check_expected(&self, request: &BulkRequest) -> Result<(), ServiceError> {
+        if request.changed_digest.is_none() || request.changed_digest == self.changed_digest {
+            return Ok(());
+        }
+        let detail = format!(
+            "other customers would change than those of the trial with this digest, {} of them now; nothing was changed. \
+             Send it with `dry_run` again, and then with the `changed_digest` of that answer",
+            self.changed
+        );
+        Err(ServiceError::new(ErrorKind::Conflict, "selection_changed", detail).at("changed_digest"))
+    }
+
     /// The counts without what can be personal, as they are stored unencrypted.
     fn without_refusals(&self) -> Self {
         let Self { dry_run, selected, changed, unchanged, refused, .. } = *self;

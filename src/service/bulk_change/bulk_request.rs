@@ -41,6 +41,8 @@ pub(super) struct BulkRequest {
     pub(super) update: CustomerUpdate,
     pub(super) limit: Option<GlobalLimit>,
     pub(super) is_trial: bool,
+    /// The customers who must be those that would change, as a trial answers it.
+    pub(super) changed_digest: Option<String>,
     /// The filters of a customer list that select the same customers.
     filters: Vec<(String, String)>,
 }
@@ -108,15 +110,16 @@ impl BulkRequest {
     }
 
     fn read_object(rules: &Rules, merchant: &Merchant, body: &JsonObject<'_>) -> Result<Self, ServiceError> {
-        if let Some(key) = unknown_key(body, &["select", "set", "dry_run"]) {
-            return Err(ServiceError::unknown_field(key, "select, set, dry_run"));
+        if let Some(key) = unknown_key(body, &["select", "set", "dry_run", "changed_digest"]) {
+            return Err(ServiceError::unknown_field(key, "select, set, dry_run, changed_digest"));
         }
         let select = nested_object("select", member(body, "select").ok_or_else(empty_selection)?)?;
         let set = nested_object("set", member(body, "set").ok_or(Refusal::Missing("set"))?)?;
         let is_trial = member(body, "dry_run").map_or(Ok(false), |raw| boolean("dry_run", raw))?;
+        let changed_digest = member(body, "changed_digest").map_or(Ok(None), |raw| text("changed_digest", raw))?;
         let (selection, filters) = read_selection(&select, merchant)?;
         let (update, limit) = read_changes(&set, rules, merchant.id, is_trial)?;
-        Ok(Self { selection, update, limit, is_trial, filters })
+        Ok(Self { selection, update, limit, is_trial, changed_digest, filters })
     }
 
     /// The path of the table that contains the changed fields, as they are now; `None`: no column contains one.

@@ -24,7 +24,7 @@ use serde_json::Value;
 
 /// Whether a change is only tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trial {
+pub(in crate::service) enum Trial {
     Yes,
     No,
 }

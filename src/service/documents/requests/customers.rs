@@ -6,7 +6,10 @@ use crate::{
         described,
         lists::ListOf,
         object::objects,
-        texts::{CurrencyText, CustomerIdText, InstrumentTokenText, NameText, TimeInput, TimeText, WindowText},
+        texts::{
+            CurrencyText, CustomerIdText, CustomersDigestText, InstrumentTokenText, NameText, TimeInput, TimeText,
+            WindowText,
+        },
         words::WordOf,
     },
     domain::{
@@ -382,6 +385,8 @@ objects! {
         must "set": BulkChanges,
         /// Whether nothing is changed and the answer only counts. Absent: `false`.
         may "dry_run": bool,
+        /// The `changed_digest` of a trial: changes the customers whom that trial would have changed, or none.
+        may "changed_digest": CustomersDigestText,
     }
 }
 
