@@ -12,6 +12,7 @@ pub mod openapi;
 mod operations;
 mod response;
 mod router;
+mod safe_headers;
 pub mod server;
 mod state;
 

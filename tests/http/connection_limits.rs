@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 
+use support::answer::Answer;
 use support::daemon::{ConfigFolder, Daemon, Settings};
 use support::fixtures::{CRM, acme, pay};
 use support::process::program_path;
@@ -164,6 +165,57 @@ fn health_answers_at_the_connection_limit_and_closes_each_connection() {
     drop(silent);
     eventually("there is room again", || ask(daemon.port(), "/v1/merchants").is_some_and(|(status, _)| status == 200));
     daemon.fetch("t1").problem(404);
+}
+
+#[test]
+fn every_answer_but_those_to_payments_is_harmless_in_a_browser() {
+    let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
+    let limits = "[http]\nmax_connections = 4\nmax_header_bytes = 8192\nheader_timeout_s = 1\n";
+    folder.write("levelgate.toml", &Settings::SYSTEM.text().replace("[http]\n", limits));
+    let daemon = Daemon::start(folder);
+    let begin = |bytes: &[u8]| {
+        let mut stream = raw_http::connect(daemon.port());
+        // The daemon may hang up before everything is written.
+        let _ = stream.write_all(bytes);
+        AnswerReader::new(stream).answer()
+    };
+    let get =
+        |path: &str| begin(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").as_bytes());
+    let is_harmless = |answer: &Answer| {
+        let policy = answer.header("content-security-policy").unwrap_or_default();
+        policy.starts_with("default-src 'none'") && answer.header("x-content-type-options") == Some("nosniff")
+    };
+    for (path, status) in [
+        ("/healthz", 200),
+        ("/docs", 200),
+        ("/v1/status", 200),
+        ("/openapi.json", 200),
+        ("/nowhere", 404),
+        ("/console/nowhere", 404),
+        ("/v1/merchants/acme/customers/%ff", 404),
+        // No browser sends a payment, but one can open its address.
+        ("/v1/merchants/acme/transactions/t1/approve", 405),
+    ] {
+        let answer = get(path);
+        assert!(answer.status == status && is_harmless(&answer), "{path}: {answer:?}");
+    }
+    let long = format!("GET /console HTTP/1.1\r\nx-long: {}", "y".repeat(20_000));
+    let unfinished = begin(long.as_bytes());
+    assert!(unfinished.status == 431 && is_harmless(&unfinished), "{unfinished:?}");
+    let slow = begin(b"GET /console HTTP/1.1\r\nx-slow: ");
+    assert!(slow.status == 408 && is_harmless(&slow), "{slow:?}");
+    for (body, status) in [(pay("t1", "1.00").to_string(), 200), ("{}".to_owned(), 400)] {
+        let paid = raw_http::send(daemon.port(), "POST", "/v1/merchants/acme/transactions", body.as_bytes());
+        assert_eq!(paid.status, status, "{paid:?}");
+        assert!(!is_harmless(&paid), "no byte is added to the answer to a payment: {paid:?}");
+    }
+    let silent: Vec<TcpStream> = (0..8).map(|_| raw_http::connect(daemon.port())).collect();
+    eventually("the limit is reached", || get("/v1/merchants").status == 503);
+    for (path, status) in [("/healthz", 200), ("/console", 503), ("/v1/merchants", 503)] {
+        let answer = get(path);
+        assert!(answer.status == status && is_harmless(&answer), "{path}: {answer:?}");
+    }
+    drop(silent);
 }
 
 #[test]

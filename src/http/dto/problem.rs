@@ -3,7 +3,10 @@
 use crate::{
     config::body::InvalidBody,
     domain::{request::refusal::Refusal, rules::configuration::Rules},
-    http::server::request_id::{REQUEST_ID, RequestId},
+    http::{
+        safe_headers::SAFE_HEADERS,
+        server::request_id::{REQUEST_ID, RequestId},
+    },
     service::{
         access::access_tokens::AccessToken,
         documents::problem::{ProblemDocument, kind_of},
@@ -166,8 +169,9 @@ impl Problem {
         let mut body = serde_json::to_vec(self).unwrap_or_default();
         id.put_into_document(&mut body);
         let retry = if self.is_unavailable() { "retry-after: 1\r\n" } else { "" };
+        let safe = SAFE_HEADERS.map(|(name, value)| format!("{name}: {value}\r\n")).concat();
         let mut bytes = format!(
-            "HTTP/1.1 {}\r\nconnection: close\r\ncontent-type: application/problem+json\r\n{retry}{REQUEST_ID}: {}\r\n\
+            "HTTP/1.1 {}\r\nconnection: close\r\ncontent-type: application/problem+json\r\n{safe}{retry}{REQUEST_ID}: {}\r\n\
              content-length: {}\r\n\r\n",
             self.status(),
             id.text(),

@@ -13,7 +13,8 @@
 use crate::http::server::{
     capacity::Capacity,
     connection::{Connection, IDLE_MAX, RequestLimits},
-    in_flight,
+    fast_path::FastPath,
+    in_flight::{self, ResponseTerms},
     stop_signal::StopSignal,
 };
 use crate::service::access::peer::Client;
@@ -85,11 +86,11 @@ where
         }
         let (mut request, guard) = in_flight::track_stream(&in_flight, request, limits.body_timeout);
         client.describe(&mut request);
-        let may_withhold = in_flight::may_withhold(&request);
+        let terms = ResponseTerms::of(&request, FastPath::is_payment(request.uri().path()));
         let response = TowerToHyperService::new(answering.clone()).call(request);
         let capacity = Arc::clone(capacity);
         async move {
-            let response = in_flight::track_response(response.await?, guard, &capacity, may_withhold);
+            let response = in_flight::track_response(response.await?, guard, &capacity, terms);
             Ok::<_, Infallible>(response.map(|body| AnswerBody::new(body, permit)))
         }
     });

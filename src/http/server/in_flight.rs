@@ -5,6 +5,7 @@
 
 use crate::http::{
     operations::operation::{has_streamed_body, is_always_available},
+    safe_headers::with_safe_headers,
     server::capacity::{Capacity, CountedAnswer, UNCOUNTED_BYTES_MAX},
 };
 use axum::{
@@ -264,10 +265,23 @@ impl<B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin> HttpBody for Time
     }
 }
 
-/// Whether a refusal may replace the response when too many bytes are in memory: the request only reads, and does not
-/// ask for the health of the daemon.
-pub(crate) fn may_withhold(request: &Request<Body>) -> bool {
-    matches!(*request.method(), Method::GET | Method::HEAD) && !is_always_available(request.uri().path())
+/// What the response to a request depends on besides its handler.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ResponseTerms {
+    /// Whether a refusal may replace the response when too many bytes are in memory: the request only reads, and does not
+    /// ask for the health of the daemon.
+    may_withhold: bool,
+    /// Whether it is a payment: see [`with_safe_headers`].
+    is_payment: bool,
+}
+
+impl ResponseTerms {
+    /// Those of a request; `is_payment_path`: its path is that of a payment operation.
+    pub(crate) fn of(request: &Request<Body>, is_payment_path: bool) -> Self {
+        let method = request.method();
+        let may_withhold = matches!(*method, Method::GET | Method::HEAD) && !is_always_available(request.uri().path());
+        Self { may_withhold, is_payment: is_payment_path && *method == Method::POST }
+    }
 }
 
 /// Tracks a response until it is complete, and counts its bytes until they are written to the socket.
@@ -275,8 +289,13 @@ pub(crate) fn track_response(
     response: Response,
     guard: ResponseGuard,
     capacity: &Capacity,
-    may_withhold: bool,
+    terms: ResponseTerms,
 ) -> Response {
+    let response = counted(response, guard, capacity, terms.may_withhold);
+    if terms.is_payment { response } else { with_safe_headers(response) }
+}
+
+fn counted(response: Response, guard: ResponseGuard, capacity: &Capacity, may_withhold: bool) -> Response {
     let Some(bytes) = response.body().size_hint().exact() else {
         return response.map(|body| Body::new(GuardedBody { body, guard: Some(guard) }));
     };

@@ -5,7 +5,7 @@ use crate::http::server::{
     connection::{Connection, RequestLimits},
     fast_path::{Ended, FastPath},
     http2::{self, Http2Routes},
-    in_flight,
+    in_flight::{self, ResponseTerms},
     stop_signal::StopSignal,
     tls::{AcceptedTls, TlsAcceptor},
 };
@@ -283,14 +283,15 @@ impl Server {
         let routes = TowerToHyperService::new(routes.clone());
         let is_payment = AtomicBool::new(false);
         let service = service_fn(|request: Request<Incoming>| {
-            is_payment.store(FastPath::is_payment(request.uri().path()), Ordering::Relaxed);
+            let is_payment_path = FastPath::is_payment(request.uri().path());
+            is_payment.store(is_payment_path, Ordering::Relaxed);
             let (mut request, guard) = in_flight::track_request(&in_flight, request);
             client.describe(&mut request);
-            let may_withhold = in_flight::may_withhold(&request);
+            let terms = ResponseTerms::of(&request, is_payment_path);
             let response = routes.call(request);
             async move {
                 let response = response.await?;
-                Ok::<_, Infallible>(in_flight::track_response(response, guard, &self.capacity, may_withhold))
+                Ok::<_, Infallible>(in_flight::track_response(response, guard, &self.capacity, terms))
             }
         });
         let mut serving = http1::Builder::new();
