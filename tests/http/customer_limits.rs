@@ -210,6 +210,12 @@ fn an_operator_s_limit_that_raises_nothing_is_answered_with_what_to_do() {
     for words in ["`daily`", "150.00", "100.00", "level `gold`", "`deposit_level`"] {
         assert!(of_level.contains(words), "{words}: {of_level}");
     }
+    // A limit of the calendar day is as long as one of the last 24 hours.
+    for window in [json!({ "window": "daily", "calendar": true }), json!({ "window": "24h" })] {
+        let other = with(window, &json!({ "name": "other", "amount_limit": "150.00" }));
+        let of_level = warnings(&json!({ "filters": [other] })).concat();
+        assert!(of_level.contains("raises nothing") && of_level.contains("level `gold`"), "{other}: {of_level}");
+    }
     assert_denied(&daemon.check(&pay("t", "120.00")).ok(), &["19000 daily_amount_limit_exceeded daily"]);
     // As the warning says: another level, and the old one again.
     set(&daemon, &id, &daily("80.00"));

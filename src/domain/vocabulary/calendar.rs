@@ -9,7 +9,7 @@ use crate::domain::vocabulary::{
 };
 use jiff::{
     ToSpan,
-    civil::{Date, Weekday},
+    civil::{Date, DateTime, Weekday},
 };
 use std::sync::{
     LazyLock,
@@ -57,6 +57,18 @@ impl Window {
     #[must_use]
     pub fn is_calendar(self) -> bool {
         matches!(self, Self::Day | Self::Week(_) | Self::Month)
+    }
+
+    /// The milliseconds that it usually spans: of a day 24 hours, of a month 30 days. `None`: it has no beginning.
+    #[must_use]
+    pub fn usual_ms(self) -> Option<i64> {
+        match self {
+            Self::Rolling(span) => Some(span),
+            Self::Lifetime => None,
+            Self::Day => Some(DAY_MS),
+            Self::Week(_) => Some(7 * DAY_MS),
+            Self::Month | Self::RollingMonth => Some(30 * DAY_MS),
+        }
     }
 
     /// The most milliseconds that it may span; `None`: it has no beginning. Local days may have 25 hours, and zones have
@@ -236,6 +248,14 @@ impl Calendar {
         (1_900..9_000).contains(&date.year()).then(|| TimeRange { from: self.start_of(date), to: self.start_of(to) })
     }
 
+    /// The instant of a local date and time, written as `2026-11-20` and `10:30`; `None`: they are none.
+    #[must_use]
+    pub fn instant(&self, date: &str, time: &str) -> Option<Millis> {
+        self.day(date)?;
+        let local: DateTime = format!("{date}T{time}:00").parse().ok()?;
+        Some(Millis(self.zone.instant_of(local)))
+    }
+
     fn remembered(&self, slot: usize, t: i64, compute: impl Fn(i64) -> TimeRange) -> TimeRange {
         if let Some([from, to, _]) = self.memory[slot].load()
             && from <= t
@@ -361,6 +381,21 @@ mod tests {
 
     fn at(text: &str) -> Millis {
         Millis::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_local_minute_is_an_instant() {
+        let calendar = Calendar::of("Europe/Nicosia").unwrap();
+        for (date, time, want) in [
+            ("2026-11-20", "10:30", Some("2026-11-20T08:30:00Z")),
+            ("2026-07-20", "10:30", Some("2026-07-20T07:30:00Z")),
+            ("2026-11-20", "24:00", None),
+            ("2026-11-20", "", None),
+            ("2026-11-20", "10:30:00", None),
+            ("20 November", "10:30", None),
+        ] {
+            assert_eq!(calendar.instant(date, time), want.map(at), "{date} {time}");
+        }
     }
 
     #[test]

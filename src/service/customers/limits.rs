@@ -200,7 +200,7 @@ impl CustomerService<'_> {
         Ok(made)
     }
 
-    /// Warnings about filters of an operator's limit that allow more than a filter of the same window that stays in force.
+    /// Warnings about filters of an operator's limit that allow more than a filter of a window of the same length that stays in force.
     fn raises(&self, key: LimitsKey, sent: &[Filter], customer: &Customer, now: Millis) -> Vec<String> {
         let level = in_force(customer, self.merchant, key.direction, key.currency);
         let of_level = level.level.map_or(&[][..], |level| &level.filters);
@@ -224,7 +224,10 @@ impl CustomerService<'_> {
         let mut warnings = Vec::new();
         for filter in sent.iter().filter(|filter| filter.mode == FilterMode::Enforce) {
             for (others, (owner, remedy)) in [(of_level, &by_level), (own, &by_own)] {
-                let measures = |other: &&Filter| other.mode == FilterMode::Enforce && other.window == filter.window;
+                // A limit of the calendar day also decides next to one of the last 24 hours.
+                let measures = |other: &&Filter| {
+                    other.mode == FilterMode::Enforce && other.window.usual_ms() == filter.window.usual_ms()
+                };
                 let lower = others.iter().filter(measures).find_map(|other| {
                     let amount = raised(other.amount_limit, filter.amount_limit, &amount);
                     let limits = amount.or_else(|| raised(other.quantity_limit, filter.quantity_limit, &transactions));
