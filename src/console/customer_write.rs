@@ -69,6 +69,10 @@ pub(super) enum WriteOperation {
     CancelRaise { key: LimitsKey },
     /// Confirms a pending raise for the customer.
     ConfirmRaise { key: LimitsKey },
+    /// Changes a stored payment instrument.
+    PutInstrument { instrument: String, body: String },
+    /// Removes a stored payment instrument.
+    RemoveInstrument { instrument: String },
     /// Changes many customers, as a job with an id.
     Bulk { job: String, body: String },
     /// Generates customers.
@@ -112,6 +116,10 @@ fn make(request: &PageRequest, merchant: &Merchant, write: &CustomerWrite) -> An
         WriteOperation::DeleteLimits { key, of_operator } => customers.delete_limits(number, *key, *of_operator),
         WriteOperation::CancelRaise { key } => customers.cancel_raise(number, *key),
         WriteOperation::ConfirmRaise { key } => customers.confirm_raise(number, *key, b""),
+        WriteOperation::PutInstrument { instrument, body } => {
+            customers.put_instrument(number, instrument, body.as_bytes())
+        }
+        WriteOperation::RemoveInstrument { instrument } => customers.remove_instrument(number, instrument),
         WriteOperation::Generate { body } => customers.generate(body.as_bytes()),
         WriteOperation::Bulk { .. } => Ok(Reply::new(&Value::Null)),
     }

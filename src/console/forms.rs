@@ -14,6 +14,10 @@ use serde_json::Value;
 pub(super) const CONFIRMED_NUMBER: &str = "The number that was typed for this change is not the number of now, so it cannot be \
                                            confirmed. Reject it; it can be asked for again.";
 
+/// Why a second person cannot confirm a change of other customers than those whom the first one saw.
+pub(super) const CONFIRMED_CUSTOMERS: &str = "Other customers would change now than those for whom this change was asked for, so \
+                                              it cannot be confirmed. Reject it; it can be asked for again.";
+
 /// What went wrong, above a form.
 pub(super) fn alert(words: &str) -> Markup {
     html! { div class="notice bad" role="alert" { p { (words) } } }

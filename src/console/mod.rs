@@ -19,7 +19,7 @@
 //! `step=confirm` and, in hidden fields, everything that shows a change in the meantime.
 //!
 //! A number that a person types is kept with the request: the second person confirms it in a hidden field, and cannot confirm
-//! it where `is_typed_number_outdated`. A write of several kinds asks with `second_person_for`. A test has every `POST` row of
+//! it where `is_confirmed_value_outdated`. A write of several kinds asks with `second_person_for`. A test has every `POST` row of
 //! the table: it waits, or the test says why it need not. An upload cannot wait, so `upload` takes trials only then.
 
 mod actor;

@@ -153,10 +153,10 @@ impl PageRequest {
         writes.into_iter().find(|write| self.requires_second_person(*write))
     }
 
-    /// Whether the number that the first person typed has changed since. No person has typed the new number, so the second
-    /// person cannot confirm the change any more.
-    pub(super) fn is_typed_number_outdated(&self, field: &str, number: &str) -> bool {
-        self.has_second_person && self.field(field) != number
+    /// Whether a field of the first person, such as the number that was typed, has another value now. The first person has
+    /// not confirmed the new value, so the second person cannot confirm the change any more.
+    pub(super) fn is_confirmed_value_outdated(&self, field: &str, now: &str) -> bool {
+        self.has_second_person && self.field(field) != now
     }
 
     /// The merchant of the path.

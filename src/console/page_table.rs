@@ -5,7 +5,10 @@ use crate::{
         page_request::{Download, PageRequest, Paged},
         pages::{
             change_customer, change_limits,
-            customer::{self, edit, erase, instrument, merge, raise, rates, settings, signals},
+            customer::{
+                self, change_instrument, edit, erase, instrument, merge, raise, rates, remove_instrument, settings,
+                signals,
+            },
             customers::{self, bulk, create, mock, tables, upload},
             decide, jobs, levels, merchant, merchants, operator, transactions,
         },
@@ -128,6 +131,8 @@ const MERGE: &str = "/console/m/{merchant}/customers/{customer}/merge";
 const ERASE: &str = "/console/m/{merchant}/customers/{customer}/erase";
 const SETTINGS: &str = "/console/m/{merchant}/customers/{customer}/settings/change";
 const RATES: &str = "/console/m/{merchant}/customers/{customer}/rates/change";
+const INSTRUMENT: &str = "/console/m/{merchant}/customers/{customer}/wallet/{instrument}/change";
+const REMOVE_INSTRUMENT: &str = "/console/m/{merchant}/customers/{customer}/wallet/{instrument}/remove";
 const RAISE: &str = "/console/m/{merchant}/customers/{customer}/limits/raise";
 
 const CONFIRMATION: &str = "/console/m/{merchant}/confirmations/{change}";
@@ -176,6 +181,10 @@ pub(super) static PAGES: &[PageRow] = &[
     read("/console/m/{merchant}/customers/{customer}/orders", customer::orders),
     read("/console/m/{merchant}/customers/{customer}/wallet", customer::wallet),
     read("/console/m/{merchant}/customers/{customer}/wallet/{instrument}", instrument::show),
+    form(INSTRUMENT, change_instrument::show),
+    write(INSTRUMENT, change_instrument::change),
+    form(REMOVE_INSTRUMENT, remove_instrument::show),
+    write(REMOVE_INSTRUMENT, remove_instrument::remove),
     read("/console/m/{merchant}/customers/{customer}/history", customer::history),
     form(CHANGE, change_customer::show),
     write(CHANGE, change_customer::change),

@@ -47,6 +47,7 @@ use tokio::sync::{Semaphore, watch};
 mod control;
 mod four_eyes;
 mod four_eyes_rows;
+mod instruments;
 mod levels;
 mod people;
 
@@ -150,14 +151,25 @@ fn console_with(alter: impl FnOnce(&mut ConsoleParts)) -> Arc<Console> {
     };
     alter(&mut parts);
     let console = Console::new(parts);
+    with_customers(&console, |customers| {
+        let bulk = br#"{"select": {"ids": ["1000001"]}, "set": {"labels": ["regular"]}}"#;
+        customers.bulk_change(customers.jobs, Some("job-1"), bulk).unwrap();
+    });
+    console
+}
+
+/// Calls the service of customers as another caller than the console.
+fn with_customers<T>(console: &Console, call: impl FnOnce(&CustomerService<'_>) -> T) -> T {
     let (parts, rules) = (&console.parts, console.parts.payments.rules());
     let author = Author { source: ChangeSource::Api, by: None, job: None };
     let merchant = rules.merchant("acme").unwrap();
     let (service, jobs) = (&*parts.payments, &*parts.jobs);
-    let customers = CustomerService { service, jobs, rules: &rules, merchant, author, lesser: None };
-    let bulk = br#"{"select": {"ids": ["1000001"]}, "set": {"labels": ["regular"]}}"#;
-    customers.bulk_change(jobs, Some("job-1"), bulk).unwrap();
-    console
+    call(&CustomerService { service, jobs, rules: &rules, merchant, author, lesser: None })
+}
+
+/// Changes a customer past the console.
+fn update(console: &Console, number: &str, body: &str) {
+    with_customers(console, |customers| customers.update(number, body.as_bytes()).map(drop)).unwrap();
 }
 
 fn example_path(row: &PageRow) -> String {

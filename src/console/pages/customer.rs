@@ -1,11 +1,13 @@
 //! One customer: who it is, usage, limits, orders, wallet, history. Pages that change something are in the folder.
 
+pub(in crate::console) mod change_instrument;
 pub(in crate::console) mod edit;
 pub(in crate::console) mod erase;
 pub(in crate::console) mod instrument;
 pub(in crate::console) mod merge;
 pub(in crate::console) mod raise;
 pub(in crate::console) mod rates;
+pub(in crate::console) mod remove_instrument;
 pub(in crate::console) mod settings;
 pub(in crate::console) mod signals;
 
@@ -103,11 +105,9 @@ fn form_page(request: &PageRequest, merchant: &Merchant, customer: &Value, (titl
     Outcome::Page(content.below("Customers", request.links.to(&base)).below(title_of(customer), of_customer))
 }
 
-/// The address of a customer's page after a change; `tab`: the last segment, or none.
-fn after_change(request: &PageRequest, merchant: &Merchant, number: &str, tab: &str) -> Outcome {
-    let base = ["m", merchant.id.as_str(), "customers", number];
-    let address =
-        if tab.is_empty() { request.links.to(&base) } else { request.links.to(&[&base[..], &[tab]].concat()) };
+/// The address of a customer's page after a change; `page`: its last segments, none for the profile.
+fn after_change(request: &PageRequest, merchant: &Merchant, number: &str, page: &[&str]) -> Outcome {
+    let address = request.links.to(&[&["m", merchant.id.as_str(), "customers", number], page].concat());
     Outcome::Redirect(format!("{address}?done=1"))
 }
 

@@ -123,7 +123,9 @@ fn outcome(request: &PageRequest, merchant: &Merchant, job: &Value) -> Markup {
     let counts: Vec<(&str, Markup)> = COUNTS
         .iter()
         .filter(|(key, _)| answer[key].is_u64())
-        .map(|(key, name)| (*name, html! { (words_at(answer, &format!("/{key}"))) }))
+        .map(|(key, name)| {
+            (*name, html! { (words_at(answer, &format!("/{key}"))) })
+        })
         .collect();
     let (bad, refusals, removed) =
         (list(answer, "/bad_rows"), list(answer, "/refusals"), list(answer, "/removed_values"));
@@ -205,6 +207,10 @@ pub(in crate::console) fn show(request: &PageRequest) -> Paged {
                 p { a href=(text(&job, "/id")) { "Look again" } ". The page does it every " (REFRESH_S) " seconds." }
             }
             (facts(&about))
+        }
+        // A change of many customers that was refused has counts only where other customers would have changed.
+        @if state == "refused" && text(&job, "/kind") == "bulk" && job["answer"].is_object() {
+            p { "Other customers would change now than in the preview. Choose the customers again." }
         }
         (outcome(request, merchant, &job))
     };

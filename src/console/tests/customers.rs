@@ -1,6 +1,6 @@
 //! Pages that change customers: each is previewed, confirmed, made, and in the history with who did it.
 
-use super::{ORIGIN, Visit, console, console_with};
+use super::{ORIGIN, Visit, console, console_with, update};
 use crate::{
     config::FourEyesWrite,
     console::{Console, page_table::PageMethod, routes, sessions::SignedIn},
@@ -179,6 +179,30 @@ async fn many_customers_change_once_their_count_is_typed() {
         let page = staff.send(&bulk, wrong).await;
         assert!(page.body.contains("role=\"alert\"") && page.body.contains(words), "{}", page.body);
     }
+}
+
+#[tokio::test]
+async fn a_change_of_many_is_refused_where_the_same_number_of_other_customers_matches() {
+    let staff = Staff::new();
+    staff.create("merchant_customer_identifier=bob&label=vip").await;
+    let form = "selected=all&label=vip&set_status=member";
+    let preview = staff.send(&format!("{CUSTOMERS}/bulk"), form).await;
+    assert!(preview.body.contains("Type 1, the number"), "{}", preview.body);
+    // Bob leaves the selection, and alice enters it.
+    update(&staff.console, "1000002", r#"{"labels": ["regular"]}"#);
+    update(&staff.console, "1000001", r#"{"labels": ["vip"]}"#);
+    let confirm = format!("{}&count=1", confirmation(&preview.body));
+    let refused = staff.send(&format!("{CUSTOMERS}/bulk"), &confirm).await;
+    let words = "Other customers would change now than in the preview. Nothing was changed.";
+    assert!(refused.status == 200 && refused.body.contains(words), "{}", refused.body);
+    for number in ["1000001", "1000002"] {
+        assert!(!staff.page(&format!("{CUSTOMERS}/{number}")).await.contains(">member<"), "{number}");
+    }
+    // The form that is shown again is of the customers of now.
+    let done = staff.send(&format!("{CUSTOMERS}/bulk"), &format!("{}&count=1", confirmation(&refused.body))).await;
+    assert!(staff.follow(&done).await.contains("It is done."));
+    assert!(staff.page(ALICE).await.contains(">member<"));
+    assert!(!staff.page(&format!("{CUSTOMERS}/1000002")).await.contains(">member<"));
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ const STATUS: &str = "/customers/1000001/change";
 const GOLD_FRAUD: &str = "deposit_level=gold&withdrawal_level=&status=fraud&label=regular";
 const GOLD_LEAVING: &str = "deposit_level=gold&withdrawal_level=&status=new&label=leaving";
 
-const HOOKED: [Hooked; 22] = [
+const HOOKED: [Hooked; 23] = [
     Hooked {
         path: "customers/bulk",
         kind: "change many customers",
@@ -72,6 +72,14 @@ const HOOKED: [Hooked; 22] = [
         form: "signal=cleared&payment_instrument=",
         typed: "",
         effect: Disappears(CUSTOMER, ">fraud<"),
+    },
+    Hooked {
+        path: "customers/{customer}/wallet/{instrument}/change",
+        kind: "end a block",
+        before: &[("/customers/1000001/signals", "signal=card_invalid&payment_instrument=tok-1")],
+        form: "type=card&masked_number=&brand=&expires=&state=active&on_file=no",
+        typed: "",
+        effect: Disappears(CUSTOMER, ">not active<"),
     },
     Hooked {
         path: "customers/{customer}/merge",
@@ -175,11 +183,15 @@ const HOOKED: [Hooked; 22] = [
 ];
 
 /// The writes that need no second person, and why.
-const FREE: [(&str, &str); 9] = [
+const FREE: [(&str, &str); 10] = [
     ("/console/login", "it begins a session"),
     ("/console/logout", "it ends a session"),
     ("/console/m/{merchant}/customers/new", "a new customer; a known one gets attributes that it lacks, and no more"),
     ("/console/m/{merchant}/customers.csv", "a table cannot wait: a trial alone is taken, see the test below"),
+    (
+        "/console/m/{merchant}/customers/{customer}/wallet/{instrument}/remove",
+        "a card less on the payment form; a block of the card remains",
+    ),
     ("/console/m/{merchant}/confirmations/{change}", "it is the confirmation"),
     ("/console/m/{merchant}/transactions/{transaction}/link", "a payment that counts for a customer allows less"),
     ("/console/rates/change", "the common table is of all merchants, and is no limit"),
@@ -248,9 +260,15 @@ async fn has_effect(people: &People, control: &RecordingControl, effect: &Effect
 async fn no_write_is_made_before_the_second_person_confirms_it() {
     for hooked in &HOOKED {
         let path = format!("/console/m/acme/{}", hooked.path);
-        let path = [("{customer}", "1000001"), ("{direction}", "deposit"), ("{currency}", "EUR"), ("{level}", "gold")]
-            .iter()
-            .fold(path, |path, (name, value)| path.replace(name, value));
+        let path = [
+            ("{customer}", "1000001"),
+            ("{instrument}", "tok-1"),
+            ("{direction}", "deposit"),
+            ("{currency}", "EUR"),
+            ("{level}", "gold"),
+        ]
+        .iter()
+        .fold(path, |path, (name, value)| path.replace(name, value));
         let control = Arc::new(RecordingControl::default());
         let mut people = people(&[], &control);
         for (path, form) in hooked.before {
@@ -296,6 +314,16 @@ async fn a_typed_number_that_has_changed_cannot_be_confirmed() {
     assert!(status == 200 && page.contains("is not the number of now"), "{page}");
     assert!(page.contains("This will change") && !page.contains("Confirm the change"), "{page}");
     assert!(!people.page("viewer", CUSTOMER).await.contains(">member<"), "nothing was changed");
+    // The same number of customers, and other ones: alice does not match any more, and zoe does.
+    update(&people.console, "1000001", r#"{"labels": ["vip"]}"#);
+    let confirm = confirmation(&people, bulk, "selected=all&label=vip&set_status=member", "&count=1").await;
+    let waits = page_of(&people.send("operator", bulk, Some(&confirm)).await.1);
+    let seen = hidden(&people.page("petra", &waits).await, "seen");
+    update(&people.console, "1000001", r#"{"labels": ["regular"]}"#);
+    update(&people.console, "1000002", r#"{"labels": ["vip"]}"#);
+    let (status, _, page) = people.send("petra", &waits, Some(&format!("step=confirm&seen={seen}"))).await;
+    assert!(status == 200 && page.contains("Other customers would change now"), "{page}");
+    assert!(page.contains("This will change") && !page.contains("Confirm the change"), "{page}");
     // The page of deletions has two writes. A kept deletion never becomes a cancellation.
     let erase = format!("{CUSTOMER}/erase");
     let asked = async || {

@@ -62,7 +62,7 @@ fn request_form(request: &PageRequest, merchant: &Merchant, customer: &Value) ->
             h2 { "Delete " (title_of(customer)) "?" }
             (consequences(merchant))
             p { "The erasure would be due at " (time(&merchant.calendar, &due)) "." }
-            @if request.is_typed_number_outdated("typed", number) { (alert(CONFIRMED_NUMBER)) } @else {
+            @if request.is_confirmed_value_outdated("typed", number) { (alert(CONFIRMED_NUMBER)) } @else {
                 form method="post" action="erase" {
                     @if request.has_second_person {
                         (hidden_fields([("typed", number), ("seen", text(customer, "/modified_at"))]))
@@ -165,7 +165,7 @@ pub(in crate::console) fn change(request: &PageRequest) -> Paged {
         return Ok(Outcome::NeedsSecondPerson(write));
     }
     match commit(request, &CustomerWrite { merchant: merchant.id, customer: number.to_owned(), operation }) {
-        Ok(_) => Ok(after_change(request, merchant, number, "")),
+        Ok(_) => Ok(after_change(request, merchant, number, &[])),
         Err(error) if error.is_unavailable() => Err(error),
         Err(error) => again(refusal_alert(&error)),
     }

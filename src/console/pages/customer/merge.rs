@@ -124,7 +124,7 @@ fn preview(request: &PageRequest, merchant: &Merchant, source: &Value, (now, the
                 li { "All identifiers of " (number) " lead to " (text(now, "/customer_id")) "." }
                 li { "It cannot be taken back." }
             }
-            @if request.is_typed_number_outdated("typed", number) { (alert(CONFIRMED_NUMBER)) } @else {
+            @if request.is_confirmed_value_outdated("typed", number) { (alert(CONFIRMED_NUMBER)) } @else {
                 form method="post" action="merge" {
                     (hidden_fields([("into", text(now, "/customer_id")), ("seen", &seen(source, now))]))
                     @if request.has_second_person { (hidden_fields([("typed", number)])) } @else {
@@ -187,7 +187,7 @@ pub(in crate::console) fn change(request: &PageRequest) -> Paged {
     }
     let operation = WriteOperation::Merge { body };
     match commit(request, &CustomerWrite { merchant: merchant.id, customer: number.to_owned(), operation }) {
-        Ok(merged) => Ok(after_change(request, merchant, text(&merged, "/customer_id"), "")),
+        Ok(merged) => Ok(after_change(request, merchant, text(&merged, "/customer_id"), &[])),
         Err(error) if error.is_unavailable() => Err(error),
         Err(error) => with(refusal_alert(&error), form(request, merchant, &source)?),
     }

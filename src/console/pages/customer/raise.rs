@@ -103,7 +103,7 @@ pub(in crate::console) fn change(request: &PageRequest) -> Paged {
         _ => return again(html! {}),
     };
     match commit(request, &CustomerWrite { merchant: merchant.id, customer: number.to_owned(), operation }) {
-        Ok(_) => Ok(after_change(request, merchant, number, "limits")),
+        Ok(_) => Ok(after_change(request, merchant, number, &["limits"])),
         Err(error) if error.is_unavailable() => Err(error),
         Err(error) => again(refusal_alert(&error)),
     }

@@ -169,7 +169,7 @@ pub(in crate::console) fn change(request: &PageRequest) -> Paged {
     }
     let operation = WriteOperation::Update { body };
     match commit(request, &CustomerWrite { merchant: merchant.id, customer: number.to_owned(), operation }) {
-        Ok(_) => Ok(after_change(request, merchant, number, "rates")),
+        Ok(_) => Ok(after_change(request, merchant, number, &["rates"])),
         Err(error) if error.is_unavailable() => Err(error),
         Err(error) => with(refusal_alert(&error), form(&rates)),
     }

@@ -298,7 +298,7 @@ pub(in crate::console) fn change(request: &PageRequest) -> Paged {
     };
     let merchant_id: Name = merchant.id;
     match commit(request, &CustomerWrite { merchant: merchant_id, customer: number.to_owned(), operation }) {
-        Ok(_) => Ok(after_change(request, merchant, number, "settings")),
+        Ok(_) => Ok(after_change(request, merchant, number, &["settings"])),
         Err(error) if error.is_unavailable() => Err(error),
         Err(error) => with(refusal_alert(&error), form(merchant, &place, &wanted)),
     }

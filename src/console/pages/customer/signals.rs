@@ -46,7 +46,9 @@ fn effect(signal: Signal, has_instrument: bool) -> &'static str {
 }
 
 fn form(request: &PageRequest, customer: &Value) -> Markup {
-    let (signal, instrument) = (request.field("signal"), request.field("payment_instrument"));
+    // A link of an instrument's page names both.
+    let sent = |key| Some(request.field(key)).filter(|value| !value.is_empty()).unwrap_or_else(|| request.query(key));
+    let (signal, instrument) = (sent("signal"), sent("payment_instrument"));
     html! {
         form method="post" action="signals" class="card narrow" {
             label class="field" { span { "Signal" } select name="signal" {
@@ -77,6 +79,12 @@ fn preview(customer: &Value, (word, signal): (&str, Signal), instrument: &str) -
             }
         }
     }
+}
+
+/// Whether a text names a stored instrument of the customer.
+fn is_stored(customer: &Value, instrument: &str) -> bool {
+    let mut stored = list(customer, "/payment_instruments").iter();
+    stored.any(|stored| text(stored, "/payment_instrument") == instrument)
 }
 
 /// The state that a preview showed. A second person looks again where it has changed.
@@ -119,7 +127,10 @@ pub(in crate::console) fn send(request: &PageRequest) -> Paged {
     }
     let operation = WriteOperation::Signal { body: body.to_string() };
     match commit(request, &CustomerWrite { merchant: merchant.id, customer: number.to_owned(), operation }) {
-        Ok(_) => Ok(after_change(request, merchant, number, "")),
+        Ok(_) if is_stored(&customer, instrument) => {
+            Ok(after_change(request, merchant, number, &["wallet", instrument]))
+        }
+        Ok(_) => Ok(after_change(request, merchant, number, &[])),
         Err(error) if error.is_unavailable() => Err(error),
         Err(error) => with_form(refusal_alert(&error)),
     }

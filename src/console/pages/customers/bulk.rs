@@ -5,7 +5,9 @@ use crate::{
         background_job::new_job_id,
         customer_write::{CustomerWrite, WriteOperation, commit},
         document::{in_words, list, spaced, text, words_at},
-        forms::{CONFIRMED_NUMBER, alert, buttons, hidden_fields, refusal_alert, typed_confirmation},
+        forms::{
+            CONFIRMED_CUSTOMERS, CONFIRMED_NUMBER, alert, buttons, hidden_fields, refusal_alert, typed_confirmation,
+        },
         layout::Content,
         links::query_text,
         page_request::{Outcome, PageRequest, Paged},
@@ -30,6 +32,9 @@ use serde_json::{Map, Value, json};
 const SET_PREFIX: &str = "set_";
 /// Fields of the form that are neither.
 const CONTROL_FIELDS: [&str; 4] = ["step", "count", "job", "seen"];
+/// Why a confirmed change was not made.
+const OTHER_CUSTOMERS: &str =
+    "Other customers would change now than in the preview. Nothing was changed. Look at the effect again.";
 const LEVELS: [(&str, &str, Direction); 2] = [
     ("deposit_level", "Deposit level", Direction::Deposit),
     ("withdrawal_level", "Withdrawal level", Direction::Withdrawal),
@@ -235,13 +240,15 @@ fn preview(
             @if tried["changed"] == 0 {
                 p { strong { "Nothing changes." } }
                 p class="actions" { a href={ "bulk" (query_text(pairs.iter().map(|(k, v)| (k.as_str(), v.as_str())))) } { "Back" } }
-            } @else if request.is_typed_number_outdated("count", &changed) {
+            } @else if request.is_confirmed_value_outdated("count", &changed) {
                 (alert(CONFIRMED_NUMBER))
+            } @else if request.is_confirmed_value_outdated("seen", text(tried, "/changed_digest")) {
+                (alert(CONFIRMED_CUSTOMERS))
             } @else {
                 form method="post" action="bulk" {
                     (hidden_fields(kept))
                     input type="hidden" name="job" value=(job);
-                    input type="hidden" name="seen" value=(changed);
+                    input type="hidden" name="seen" value=(text(tried, "/changed_digest"));
                     @if request.has_second_person { (hidden_fields([("count", changed.as_str())])) } @else {
                         (typed_confirmation("count", &format!("Type {changed}, the number of customers who will change"), ""))
                     }
@@ -291,35 +298,41 @@ pub(in crate::console) fn change(request: &PageRequest) -> Paged {
         return with_form(&ServiceError::malformed("field_missing", "nothing was chosen: choose at least one change"));
     }
     let jobs = &request.console.parts.jobs;
-    let body = |is_trial: bool| json!({ "select": select, "set": set, "dry_run": is_trial }).to_string();
-    let tried = match request.customers(merchant).bulk_change(jobs, None, body(true).as_bytes()) {
-        Ok(tried) => tried.answer,
+    let trial = json!({ "select": select, "set": set, "dry_run": true }).to_string();
+    let customers = request.customers(merchant);
+    let try_change = || customers.bulk_change(jobs, None, trial.as_bytes()).map(|tried| tried.answer);
+    let tried = match try_change() {
+        Ok(tried) => tried,
         Err(error) if error.is_unavailable() => return Err(error),
         Err(error) => return with_form(&error),
     };
-    let with_preview = |words: &str| {
-        let preview = preview(request, &pairs, (&select, &set), &tried)?;
+    let with_preview = |tried: &Value, words: &str| {
+        let preview = preview(request, &pairs, (&select, &set), tried)?;
         Ok(page(request, merchant, html! { @if !words.is_empty() { (alert(words)) } (preview) }))
     };
     if request.field("step") != "confirm" {
-        return with_preview("");
+        return with_preview(&tried, "");
     }
-    let count = words_at(&tried, "/changed");
-    if request.field("seen") != count {
-        return with_preview("Other customers would change than in the preview. Look at the effect again.");
+    let digest = text(&tried, "/changed_digest");
+    if request.field("seen") != digest {
+        return with_preview(&tried, OTHER_CUSTOMERS);
     }
-    if request.field("count") != count {
-        return with_preview("The number is not the number of customers who will change. Nothing was changed.");
+    if request.field("count") != words_at(&tried, "/changed") {
+        let words = "The number is not the number of customers who will change. Nothing was changed.";
+        return with_preview(&tried, words);
     }
     let job = parse_job_id(request.field("job").to_owned())?;
     if let Some(write) = request.second_person_for(writes_of_bulk(merchant, &set)) {
         return Ok(Outcome::NeedsSecondPerson(write));
     }
-    let operation = WriteOperation::Bulk { job: job.clone(), body: body(false) };
+    let body = json!({ "select": select, "set": set, "changed_digest": digest }).to_string();
+    let operation = WriteOperation::Bulk { job: job.clone(), body };
     let write = CustomerWrite { merchant: merchant.id, customer: String::new(), operation };
     match commit(request, &write) {
         Ok(_) => Ok(Outcome::Redirect(request.links.to(&["m", merchant.id.as_str(), "jobs", &job]))),
         Err(error) if error.is_unavailable() => Err(error),
+        // A customer has changed between the trial above and the job.
+        Err(error) if error.code == "selection_changed" => with_preview(&try_change()?, OTHER_CUSTOMERS),
         Err(error) => with_form(&error),
     }
 }

@@ -108,7 +108,7 @@ impl LevelWrite<'_> {
                     ul { @for warning in warnings { li { (warning) } } }
                 }
                 @let count = trial.customers.to_string();
-                @if self.needs_count(trial) && self.request.is_typed_number_outdated("count", &count) {
+                @if self.needs_count(trial) && self.request.is_confirmed_value_outdated("count", &count) {
                     (alert(CONFIRMED_NUMBER))
                 } @else { form method="post" {
                     @for (key, value) in self.request.form.iter().filter(|(key, _)| !PREVIEW_FIELDS.contains(&key.as_str())) {

@@ -69,6 +69,15 @@ pub struct StatusByMonth {
     pub last_month: Option<Month>,
 }
 
+impl StatusByMonth {
+    /// The status at a time.
+    #[must_use]
+    pub fn at(self, local: LocalTime<'_>) -> CustomerStatus {
+        let is_over = self.last_month.is_some_and(|last| last < local.month());
+        if is_over { CustomerStatus::NotActive } else { self.status }
+    }
+}
+
 /// Marks that no audit entry is recorded.
 const NO_AUDIT: LogOffset = LogOffset(u64::MAX);
 
@@ -120,16 +129,26 @@ impl CustomerCore {
     /// The status of the customer at a time.
     #[must_use]
     pub fn status(&self, local: LocalTime<'_>) -> CustomerStatus {
-        let StatusByMonth { status, last_month } = self.status_by_month();
-        let is_over = last_month.is_some_and(|last| last < local.month());
-        if is_over { CustomerStatus::NotActive } else { status }
+        self.status_by_month().at(local)
+    }
+
+    /// The status at a time after a change of the profile. Nothing changes.
+    #[must_use]
+    pub fn status_after(&self, change: &CustomerChange, local: LocalTime<'_>) -> CustomerStatus {
+        let mut profile = self.profile().cloned().unwrap_or_default();
+        profile.apply(change);
+        self.status_by_month_with(&profile.instruments).at(local)
     }
 
     /// The status, and the month after which it is `not_active`.
     #[must_use]
     pub fn status_by_month(&self) -> StatusByMonth {
+        self.status_by_month_with(self.instruments())
+    }
+
+    fn status_by_month_with(&self, instruments: &[Instrument]) -> StatusByMonth {
         let status_with = |all_unusable| self.status_factors.status_with(all_unusable);
-        match instruments::usable(self.instruments()) {
+        match instruments::usable(instruments) {
             InstrumentsUsable::Always => StatusByMonth { status: status_with(false), last_month: None },
             InstrumentsUsable::Never => StatusByMonth { status: status_with(true), last_month: None },
             InstrumentsUsable::UntilEndOf(last) => {
