@@ -22,7 +22,10 @@ pub(super) fn in_words(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(values) => values.iter().map(in_words).collect::<Vec<_>>().join(", "),
         Value::Object(members) => {
-            let told = members.iter().filter(|(_, value)| !matches!(value, Value::Null | Value::Bool(false)));
+            let is_told = |value: &Value| {
+                !matches!(value, Value::Null | Value::Bool(false)) && *value != Value::Array(Vec::new())
+            };
+            let told = members.iter().filter(|(_, value)| is_told(value));
             let told = told.map(|(name, value)| format!("{} {}", spaced(name), in_words(value)));
             told.collect::<Vec<_>>().join("; ")
         }
@@ -46,7 +49,8 @@ mod tests {
 
     #[test]
     fn values_are_words() {
-        let document = json!({"a": {"b": [1, "x", null]}, "f": true, "o": {"max_amount": "5.00", "min_amount": null}});
+        let document =
+            json!({"a": {"b": [1, "x", null]}, "f": true, "o": {"max_amount": "5.00", "min_amount": null, "bad": []}});
         assert_eq!(words_at(&document, "/a/b"), "1, x, ");
         assert_eq!(words_at(&document, "/f"), "yes");
         assert_eq!(words_at(&document, "/o"), "max amount 5.00");

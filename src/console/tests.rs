@@ -50,6 +50,7 @@ mod four_eyes_rows;
 mod instruments;
 mod levels;
 mod people;
+mod stumbles;
 
 use control::RecordingControl;
 

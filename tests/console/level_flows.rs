@@ -40,7 +40,7 @@ fn change_and_delete_a_level(scripts: bool) {
     browser.follow("Levels");
     browser.follow("gold");
     browser.follow("Limits");
-    browser.follow("daily");
+    browser.follow("Change");
     browser.fill("amount_limit", "100.00");
     browser.press("Show what changes");
     browser.wait_for("This will change");

@@ -10,6 +10,7 @@ use crate::{
             customer::{customer_of, title_of},
             customers::level_names,
             four_eyes::writes_of_change,
+            label_boxes::label_boxes,
         },
         parts::or_dash,
     },
@@ -95,13 +96,7 @@ fn form(merchant: &Merchant, customer: &Value, shown: &Value) -> Markup {
             @if !merchant.labels.is_empty() {
                 fieldset {
                     legend { "Labels" }
-                    @for label in &merchant.labels {
-                        @let name = label.name.as_str();
-                        label class="check" {
-                            input type="checkbox" name="label" value=(name) checked[labels.contains(&name)];
-                            " " (name)
-                        }
-                    }
+                    (label_boxes(merchant, "label", &labels))
                 }
             }
             p class="actions" {

@@ -47,14 +47,27 @@ fn remaining(limit: &str, used: &str) -> Option<String> {
     Some(format!("{whole}.{after}"))
 }
 
+/// The words before the name of a cause, the name, and the words after it.
+fn cause_in_words(cause: &Value) -> (&'static str, &str, &'static str) {
+    match text(cause, "/cause") {
+        "status" => ("the status is ", "fraud", ""),
+        "instrument" if text(cause, "/payment_instrument").is_empty() => {
+            ("an instrument of the customer is blocked", "", "")
+        }
+        "instrument" => ("the instrument ", text(cause, "/payment_instrument"), " is blocked"),
+        "label" => ("the label ", text(cause, "/label"), ""),
+        "project" => ("the project ", text(cause, "/project"), " is switched off for the customer"),
+        "erased" => ("the customer is erased", "", ""),
+        other => ("", other, ""),
+    }
+}
+
 /// A cause of a block: what, since when, and who set it.
 fn cause(cause: &Value, calendar: &Calendar) -> Markup {
-    let named =
-        ["/label", "/project", "/payment_instrument"].iter().map(|path| text(cause, path)).find(|it| !it.is_empty());
+    let (before, named, after) = cause_in_words(cause);
     html! {
         li {
-            (spaced(text(cause, "/cause")))
-            @if let Some(named) = named { " " strong { (named) } }
+            (before) @if !named.is_empty() { strong { (named) } } (after)
             @if !text(cause, "/since").is_empty() { ", since " (time(calendar, text(cause, "/since"))) }
             @if !text(cause, "/by").is_empty() { ", set by " strong { (text(cause, "/by")) } }
         }
@@ -77,6 +90,8 @@ pub(super) fn reasons(document: &Value, calendar: &Calendar) -> Markup {
                 } @else if !text(code, "/owner").is_empty() {
                     p { "The bound is set by " (owner_in_words(text(code, "/owner"))) "." }
                 }
+                @let instrument = text(code, "/payment_instrument");
+                @if !instrument.is_empty() { p { "Instrument: " code { (instrument) } } }
                 (figures(code, "amount", text(code, "/currency")))
                 (figures(code, "quantity", "payments"))
                 @if !text(code, "/since").is_empty() {

@@ -115,6 +115,15 @@ fn bad_row_table(rows: &[Value]) -> Markup {
     }
 }
 
+/// The name of a count. A job that was tried or refused has changed nothing.
+fn count_in_words(name: &'static str, state: &str) -> &'static str {
+    match (name, state) {
+        ("Created", "tried" | "refused") => "Would be created",
+        ("Changed", "tried" | "refused") => "Would change",
+        _ => name,
+    }
+}
+
 /// The outcome of a job, as far as it is known.
 fn outcome(request: &PageRequest, merchant: &Merchant, job: &Value) -> Markup {
     let answer = &job["answer"];
@@ -124,7 +133,7 @@ fn outcome(request: &PageRequest, merchant: &Merchant, job: &Value) -> Markup {
         .iter()
         .filter(|(key, _)| answer[key].is_u64())
         .map(|(key, name)| {
-            (*name, html! { (words_at(answer, &format!("/{key}"))) })
+            (count_in_words(name, text(job, "/state")), html! { (words_at(answer, &format!("/{key}"))) })
         })
         .collect();
     let (bad, refusals, removed) =

@@ -29,6 +29,8 @@ pub(super) fn chooser(merchant: &Merchant) -> Markup {
                 option value="operator" { "an operator's, with an end" }
             } }
             div class="actions" { button { "Set limits" } }
+            p class="quiet" { "These limits count together with those of the level, and the tightest one decides. To allow more than \
+                               the level, give the customer " a href="change" { "another level" } "." }
         }
     }
 }

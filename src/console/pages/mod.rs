@@ -9,6 +9,7 @@ mod denial;
 mod form_preview;
 mod four_eyes;
 pub(super) mod jobs;
+mod label_boxes;
 pub(super) mod levels;
 mod limits_chooser;
 pub(super) mod merchant;

@@ -23,8 +23,8 @@ pub(super) fn order_table(
         div class="scroll" {
             table {
                 thead { tr {
-                    th scope="col" { "Transaction" } th scope="col" { "Time" } th scope="col" { "Status" }
-                    th scope="col" { "Kind" } th scope="col" class="number" { "Amount" }
+                    th scope="col" { "Transaction" } th scope="col" { "Time" } th scope="col" class="number" { "Amount" }
+                    th scope="col" { "Status" } th scope="col" { "Kind" }
                     @if with_customer { th scope="col" { "Customer" } }
                     th scope="col" { "Reason or flags" }
                 } }
@@ -34,9 +34,9 @@ pub(super) fn order_table(
                     tr {
                         th scope="row" { a href=(links.to(&["m", merchant, "transactions", id])) { (id) } }
                         td { (time(calendar, text(transaction, "/occurred_at"))) }
+                        td class="number" { (amount(text(transaction, "/amount"), text(transaction, "/currency"))) }
                         td { (badge(text(transaction, "/status"))) }
                         td { (text(transaction, "/direction")) " " span class="quiet" { (text(transaction, "/payment_method")) } }
-                        td class="number" { (amount(text(transaction, "/amount"), text(transaction, "/currency"))) }
                         @if with_customer {
                             td {
                                 @if customer.is_empty() || text(transaction, "/customer/resolution") == "bypassed" {

@@ -9,6 +9,7 @@ use crate::{
         parts::{amount, time},
     },
     domain::{
+        customer::status::Signal,
         rules::merchant::Merchant,
         vocabulary::{money::Decimal, time::Millis},
     },
@@ -19,7 +20,7 @@ use crate::{
 };
 use maud::{Markup, html};
 use serde_json::{Value, json};
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 /// Denials that are longer ago are among the orders.
 const SPAN_MS: i64 = 24 * 3_600_000;
@@ -51,7 +52,8 @@ pub(super) fn recent_denials(request: &PageRequest, merchant: &Merchant) -> Resu
     // A payment that cannot be asked again, such as one of a project that is gone, has no second answer.
     let ask =
         |body: &Value| request.read(payments.call(PaymentOperation::Check, id, None, body.to_string().as_bytes()));
-    let passes = ask(&asked).ok().map(|answer| what_passes(&answer, &asked, &ask));
+    let answer = ask(&asked).ok();
+    let passes = answer.as_ref().map(|answer| what_passes(answer, &asked, &ask));
     Ok(html! {
         section class="notice bad" aria-labelledby="denied" {
             h2 id="denied" { "The last payment was denied" }
@@ -61,6 +63,7 @@ pub(super) fn recent_denials(request: &PageRequest, merchant: &Merchant) -> Resu
             }
             (reasons(&last, &merchant.calendar))
             @if let Some(passes) = &passes { p class="passes" { (passes) } }
+            @if let Some(answer) = answer.as_ref().filter(|_| request.may_write()) { (remedies(request, merchant, answer)) }
             p class="actions" {
                 a class="button plain" href={ (request.links.to(&["m", id, "decide"])) (query) } { "Every limit and gate" }
             }
@@ -74,6 +77,36 @@ pub(super) fn recent_denials(request: &PageRequest, merchant: &Merchant) -> Resu
     })
 }
 
+/// Links to the pages where an operator ends what blocks the customer, by the answer of now.
+fn remedies(request: &PageRequest, merchant: &Merchant, answer: &Value) -> Markup {
+    let base = ["m", merchant.id.as_str(), "customers", request.parameter("customer")];
+    let to = |page: &[&str]| request.links.to(&[&base[..], page].concat());
+    let cleared = format!("{}{}", to(&["signals"]), query_text([("signal", Signal::Cleared.word())]));
+    let of_instrument = |token: &str| (format!("Look at the instrument {token}"), to(&["wallet", token]));
+    let remedy = |cause: &Value| {
+        let at = |path: &str| text(cause, path);
+        Some(match at("/cause") {
+            "status" => ("Clear the fraud".to_owned(), cleared.clone()),
+            "instrument" => match at("/payment_instrument") {
+                "" => ("Clear the fraud".to_owned(), cleared.clone()),
+                token => of_instrument(token),
+            },
+            "label" => (format!("Change the label {}", at("/label")), to(&["change"])),
+            "project" => (format!("Open the project {}", at("/project")), to(&["edit"])),
+            _ => return None,
+        })
+    };
+    let causes = list(answer, "/codes").iter().flat_map(|code| list(code, "/blocked_by"));
+    let instruments = list(answer, "/codes").iter().map(|code| text(code, "/payment_instrument"));
+    let instruments = instruments.filter(|token| !token.is_empty()).map(of_instrument);
+    let remedies: BTreeSet<(String, String)> = causes.filter_map(remedy).chain(instruments).collect();
+    html! {
+        @if !remedies.is_empty() {
+            p class="actions" { @for (words, address) in &remedies { a class="button plain" href=(address) { (words) } " " } }
+        }
+    }
+}
+
 /// The same payment as a question: for the service, and for the page that asks.
 fn question(transaction: &Value, merchant: &Merchant) -> (Value, String) {
     let at = |path: &str| text(transaction, path);
@@ -84,6 +117,7 @@ fn question(transaction: &Value, merchant: &Merchant) -> (Value, String) {
         ("amount", at("/asked")),
         ("currency", at("/currency")),
         ("payment_method", at("/payment_method")),
+        ("payment_instrument", at("/payment_instrument")),
         ("project", at("/project")),
         ("endpoint", at("/endpoint")),
     ];
@@ -105,7 +139,7 @@ fn what_passes(answer: &Value, asked: &Value, ask: &dyn Fn(&Value) -> Result<Val
     let passes = !most.is_empty() && ask(&again).is_ok_and(|answer| text(&answer, "/decision") == "allow");
     html! {
         @if passes { "Now would pass: up to " strong { (amount(most, at("/remaining/currency"))) } "." } @else {
-            "No other amount would pass now."
+            "No amount would pass now."
         }
     }
 }

@@ -235,7 +235,7 @@ async fn a_table_is_tried_imported_in_part_or_refused_with_its_bad_rows() {
     let staff = Staff::new();
     let trial = staff.upload("operator", &[("mode", "trial"), ("text", ""), ("file", TABLE)]).await;
     let page = staff.follow(&trial).await;
-    for part in ["nothing was changed", "Bad rows", ">3<", "country", "Download the bad rows"] {
+    for part in ["nothing was changed", "Would be created", "Bad rows", ">3<", "country", "Download the bad rows"] {
         assert!(page.contains(part), "{part}: {page}");
     }
     let all = staff.upload("operator", &[("mode", "all"), ("file", TABLE)]).await;

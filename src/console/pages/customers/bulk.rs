@@ -14,6 +14,7 @@ use crate::{
         pages::{
             customers::filters::{Pairs, level_names, selection},
             four_eyes::writes_of_bulk,
+            label_boxes::label_boxes,
             limits_chooser::currencies,
         },
         parts::{facts, or_dash},
@@ -142,13 +143,7 @@ fn form(request: &PageRequest, merchant: &Merchant, pairs: &Pairs) -> Markup {
                         " Replace all labels by these:"
                     }
                     br;
-                    @for label in &merchant.labels {
-                        @let name = label.name.as_str();
-                        label class="check" {
-                            input type="checkbox" name="set_label" value=(name) checked[labels.contains(&name)];
-                            " " (name)
-                        }
-                    }
+                    (label_boxes(merchant, "set_label", &labels))
                 }
             }
             fieldset {

@@ -7,12 +7,15 @@ use crate::{
         forms::{buttons, hidden_fields, refusal_alert},
         layout::Content,
         page_request::{Outcome, PageRequest, Paged},
-        pages::customers::{
-            filters::level_names,
-            profile_fields::{
-                CONTACT_FIELDS, FURTHER_FIELDS, IDENTIFIER, ProfileField, all_fields, fault_of,
-                identification_in_words, is_required, members,
+        pages::{
+            customers::{
+                filters::level_names,
+                profile_fields::{
+                    CONTACT_FIELDS, FURTHER_FIELDS, IDENTIFIER, ProfileField, all_fields, fault_of,
+                    identification_in_words, is_required, members,
+                },
             },
+            label_boxes::label_boxes,
         },
         parts::{facts, or_dash},
     },
@@ -80,13 +83,7 @@ fn form(request: &PageRequest, merchant: &Merchant, error: Option<&ServiceError>
             @if !merchant.labels.is_empty() {
                 fieldset {
                     legend { "Labels; without a choice the customer gets the merchant's first one" }
-                    @for label in &merchant.labels {
-                        @let name = label.name.as_str();
-                        label class="check" {
-                            input type="checkbox" name="label" value=(name) checked[labels.contains(&name)];
-                            " " (name)
-                        }
-                    }
+                    (label_boxes(merchant, "label", &labels))
                 }
             }
             div class="filters" { @for field in &FURTHER_FIELDS { (control(field)) } }

@@ -50,17 +50,16 @@ pub(in crate::console) fn filters(request: &PageRequest) -> Paged {
         @if filters.is_empty() { (nothing("The level limits nothing.")) } @else {
             div class="scroll" { table {
                 thead { tr {
-                    th scope="col" { "Limit" } th scope="col" { "Window" } th scope="col" { "At most" }
+                    th scope="col" { "Limit" } @if request.may_write() { th scope="col" { "Change" } } th scope="col" { "Window" } th scope="col" { "At most" }
                     th scope="col" { "Mode" } th scope="col" { "Options" } th scope="col" { "Customers" }
                 } }
                 tbody { @for filter in filters {
                     @let name = text(filter, "/name");
                     @let query = query_text([("filter", name)]);
                     tr {
-                        th scope="row" {
-                            @if request.may_write() {
-                                a href={ (shown.to(&["filters", "change"])) (query) } { (name) }
-                            } @else { (name) }
+                        th scope="row" { (name) }
+                        @if request.may_write() {
+                            td { a href={ (shown.to(&["filters", "change"])) (query) } aria-label={ "Change: " (name) } { "Change" } }
                         }
                         td { (text(filter, "/window")) }
                         td { (or_dash(&limit_of(filter, currency))) }

@@ -162,7 +162,8 @@ fn form(shown: &LevelPage<'_>, name: &str, settings: &Value, is_edited: bool) ->
 }
 
 fn write<'a>(shown: &LevelPage<'a>, name: &str) -> LevelWrite<'a> {
-    shown.write(&format!("Method {name}"), "Change the level", "methods")
+    let title = if name.is_empty() { "Add a method".to_owned() } else { format!("Method {name}") };
+    shown.write(&title, "Change the level", "methods")
 }
 
 /// `GET .../levels/{direction}/{currency}/{level}/methods/change`: `?method=` names the method.

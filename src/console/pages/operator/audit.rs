@@ -23,12 +23,31 @@ use std::borrow::Cow;
 
 /// The entries of a page.
 const PAGE_LIMIT: &str = "50";
+const MINUTE_MS: i64 = 60_000;
 /// The filters of the page besides the merchant.
 const KEYS: [&str; 6] = ["from", "to", "by", "kind", "customer_id", "job"];
 
+/// The end of the minute of the form, of its last day or of today; `None`: the form names none.
+fn last_minute(request: &PageRequest, merchant: &Merchant) -> Result<Option<Millis>, ServiceError> {
+    let (day, minute) = (request.query("to"), request.query("to_time"));
+    if minute.is_empty() {
+        return Ok(None);
+    }
+    let today = merchant.calendar.local_text(request.console.parts.payments.time()?);
+    let day = if day.is_empty() { today.split(' ').next().unwrap_or_default() } else { day };
+    let at = merchant.calendar.instant(day, minute).ok_or_else(|| {
+        let detail = "the time is hours and minutes, as 14:30, of the day in the field before it";
+        ServiceError::malformed("time_malformed", detail).at("to_time")
+    })?;
+    Ok(Some(at.plus(MINUTE_MS)))
+}
+
 fn found(request: &PageRequest, merchant: &Merchant) -> Result<Value, ServiceError> {
     let limit = [(Cow::Borrowed("limit"), Cow::Borrowed(PAGE_LIMIT))];
-    let sent = request.filters().filter(|(key, _)| KEYS.contains(&&**key) || key == "cursor").chain(limit);
+    let to = last_minute(request, merchant)?;
+    let is_sent = |key: &str| (KEYS.contains(&key) || key == "cursor") && !(to.is_some() && key == "to");
+    let to = to.iter().map(|to| (Cow::Borrowed("to"), Cow::Owned(to.to_string())));
+    let sent = request.filters().filter(|(key, _)| is_sent(key)).chain(to).chain(limit);
     let query = AuditRequest::read(sent, Some(&merchant.calendar))?;
     let names_author = |name, is_signal| request.names_author(merchant.id, name, is_signal);
     request.read(request.customers(merchant).audit(&query, &names_author))
@@ -89,6 +108,8 @@ pub(in crate::console) fn show(request: &PageRequest) -> Paged {
             @for (key, label) in [("from", "From"), ("to", "To")] {
                 label class="field" { span { (label) } input type="date" name=(key) value=(sent(key)); }
             }
+            label class="field" { span { "To this time; of today without a day" }
+                input type="time" name="to_time" value=(sent("to_time")); }
             div class="actions" { button { "Show" } " " a href="audit" { "Clear" } }
         }
         @match &page {

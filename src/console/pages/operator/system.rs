@@ -92,6 +92,36 @@ fn part(title: &str, document: &Value) -> Markup {
     }
 }
 
+/// The copy in Redis, and whether it lags.
+fn redis(document: &Value) -> Markup {
+    let at = |path: &str| or_dash(&words_at(document, path));
+    let seconds =
+        |path: &str| document.pointer(path).and_then(Value::as_i64).map(|seconds| seconds.saturating_mul(1_000));
+    let lag = match document["lag_records"].as_u64() {
+        Some(0) => "none: Redis has every record".to_owned(),
+        Some(records) => {
+            let since = duration::in_words(seconds("/lag_seconds").unwrap_or_default());
+            format!("{records} records, since {since}")
+        }
+        None => String::new(),
+    };
+    html! {
+        section class="card" {
+            h2 { "Redis" }
+            @if document.is_object() {
+                (facts(&[
+                    ("State", badge(text(document, "/state"))),
+                    ("Lag", or_dash(&lag)),
+                    ("Confirms nothing since", or_dash(&seconds("/failing_seconds").map_or_else(String::new, duration::in_words))),
+                    ("Reason", at("/reason")),
+                    ("Last confirmed record", at("/shipped_lsn")),
+                    ("Snapshot up to record", at("/snapshot_lsn")),
+                ]))
+            } @else { p class="quiet" { "This daemon does not use Redis." } }
+        }
+    }
+}
+
 /// Bytes in words: `12.3 MB`.
 fn bytes_in_words(bytes: u64) -> String {
     match bytes {
@@ -203,7 +233,7 @@ pub(in crate::console) fn show(request: &PageRequest) -> Paged {
                 (part("Snapshot", &status["snapshot"]))
                 (part("Archive", &status["archive"]))
             }
-            (part("Redis", &status["redis"]))
+            (redis(&status["redis"]))
             (part("Standby", &status["standby"]))
             (part("Clock", &status["clock_state"]))
         }
@@ -224,6 +254,21 @@ pub(in crate::console) fn snapshot(request: &PageRequest) -> Paged {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_lag_of_redis_is_in_words() {
+        let behind = json!({ "state": "outage", "lag_records": 7, "lag_seconds": 120, "failing_seconds": 130 });
+        for (document, words) in [
+            (json!({ "state": "shipping", "lag_records": 0 }), "none: Redis has every record"),
+            (behind.clone(), "7 records, since 2 minutes"),
+            (behind, "<dd>2 minutes</dd>"),
+            (Value::Null, "does not use Redis"),
+        ] {
+            let shown = redis(&document).into_string();
+            assert!(shown.contains(words), "{words}: {shown}");
+        }
+    }
 
     #[test]
     fn bytes_have_a_unit() {

@@ -96,6 +96,7 @@ pub(in crate::console) fn show(request: &PageRequest) -> Paged {
         ("amount", at("/asked")),
         ("currency", currency),
         ("payment_method", at("/payment_method")),
+        ("payment_instrument", at("/payment_instrument")),
         ("project", at("/project")),
         ("endpoint", at("/endpoint")),
     ]);
