@@ -1,5 +1,5 @@
 //! Forms with files (`multipart/form-data`, RFC 7578), read piece by piece: a table of any length needs the memory of one
-//! piece.
+//! piece, and the headers of a part are bounded. `multer` bounds neither: it buffers what the sender has ready.
 
 use crate::service::error::ServiceError;
 use memchr::memmem::{Finder, find};
