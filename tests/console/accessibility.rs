@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 use support::daemon::Daemon;
 
 /// Pages in states that their address alone does not have: results, an answer, a refusal.
-const STATES: [&str; 5] = [
+pub(crate) const STATES: [&str; 5] = [
     "/console/m/acme/customers?email=alice@example.com",
     "/console/m/acme/customers?customer_id=5",
     "/console/m/acme/customers?email=x",
@@ -16,7 +16,7 @@ const STATES: [&str; 5] = [
 ];
 
 /// The address of a row of the page table with ids of this daemon.
-fn address_of(path: &str, change: &str) -> String {
+pub(crate) fn address_of(path: &str, change: &str) -> String {
     let mut address = path.to_owned();
     for (parameter, value) in [
         ("{merchant}", "acme"),

@@ -6,12 +6,14 @@
 mod accessibility;
 mod browser_flows;
 mod customers_flows;
+mod instrument_flows;
 mod level_flows;
 mod operator_flows;
 mod pages;
 mod people;
 mod story;
 mod webdriver;
+mod zoomed;
 
 use serde_json::{Value, json};
 use support::daemon::{ConfigFolder, Daemon, Settings};

@@ -45,12 +45,14 @@ fn an_angry_customer_has_an_answer_in_under_four_clicks() {
     let daemon = daemon_with("");
     fill(&daemon);
     let browser = Browser::start(false);
-    browser.display((900, 1_500), "light");
+    browser.display((1_020, 1_500), "light");
     browser.open(&format!("http://127.0.0.1:{}/console/m/acme/customers", daemon.port()));
     browser.fill("token", &token_of("vera"));
     browser.press("Sign in");
     browser.wait_for("Identifier");
     let agent = Agent { browser, clicks: Cell::new(0) };
+    agent.browser.requests();
+    agent.browser.open(&format!("http://127.0.0.1:{}/console/m/acme/customers", daemon.port()));
     agent.browser.fill("email", "alice@");
     agent.press("Search");
     agent.browser.wait_for("alice@example.com");
@@ -66,7 +68,13 @@ fn an_angry_customer_has_an_answer_in_under_four_clicks() {
     agent.picture("console-denial.png", "//section[@aria-labelledby='denied']");
     agent.follow("Every limit and gate");
     agent.browser.wait_for("What would pass");
-    agent.picture("console-question.png", "//section[@aria-live]//div[@class='columns']");
+    agent.picture(
+        "console-question.png",
+        "//section[@aria-live]//div[@class='scroll'][.//*[normalize-space()='Falls next']]",
+    );
     assert!(agent.clicks.get() < 4, "{} clicks", agent.clicks.get());
+    // The files of the pages are in the browser's cache.
+    let requests = agent.browser.requests();
+    assert_eq!(requests.len(), 4, "the list, and one for each click: {requests:#?}");
     assert_eq!(agent.browser.log(), Vec::<String>::new(), "the browser reports nothing");
 }

@@ -72,7 +72,7 @@ impl Browser {
                     "args": arguments,
                     "prefs": { "profile.default_content_setting_values.javascript": setting },
                 },
-                "goog:loggingPrefs": { "browser": "ALL" },
+                "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
             } } }),
         );
         let id = started["sessionId"].as_str().expect("chromium is needed: install it as tests/run does").to_owned();
@@ -229,6 +229,26 @@ impl Browser {
         entries.as_array().into_iter().flatten().map(ToString::to_string).collect()
     }
 
+    /// The requests that the browser has sent since the last call, as method and address. What its cache has is none.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        let entries = self.call("POST", "/se/log", &json!({ "type": "performance" }));
+        let messages = entries.as_array().into_iter().flatten().filter_map(|entry| entry["message"].as_str());
+        let events = messages.filter_map(|message| serde_json::from_str::<Value>(message).ok());
+        let events: Vec<Value> = events.map(|mut event| event["message"].take()).collect();
+        let is_cached = |id: &Value| {
+            events.iter().filter(|event| event["params"]["requestId"] == *id).any(|event| {
+                event["method"] == "Network.requestServedFromCache"
+                    || event["params"]["response"]["fromDiskCache"] == true
+            })
+        };
+        let sent = events.iter().filter(|event| event["method"] == "Network.requestWillBeSent");
+        let sent = sent.filter(|event| !is_cached(&event["params"]["requestId"])).filter_map(|event| {
+            let request = &event["params"]["request"];
+            Some(format!("{} {}", request["method"].as_str()?, request["url"].as_str()?))
+        });
+        sent.filter(|request| request.contains("/console")).collect()
+    }
+
     /// Runs a script in the page and returns its value, or that of its promise. The policy of the page does not apply to it.
     #[track_caller]
     pub(crate) fn execute(&self, script: &str, arguments: &Value) -> Value {
@@ -259,6 +279,13 @@ impl Browser {
     pub(crate) fn picture_of(&self, xpath: &str, path: &Path) {
         let shot = self.on_element(xpath, "GET", "screenshot", &Value::Null);
         std::fs::write(path, decode_base64(shot.as_str().expect("a picture"))).expect("the picture is written");
+    }
+
+    /// Writes a picture of the whole page, also of what is below the window.
+    pub(crate) fn whole_picture(&self, path: &Path) {
+        let command = json!({ "cmd": "Page.captureScreenshot", "params": { "captureBeyondViewport": true } });
+        let shot = self.call("POST", "/goog/cdp/execute", &command);
+        std::fs::write(path, decode_base64(shot["data"].as_str().expect("a picture"))).expect("the picture is written");
     }
 
     /// Writes a picture of the window.
