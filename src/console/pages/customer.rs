@@ -13,7 +13,7 @@ pub(in crate::console) mod signals;
 
 use crate::{
     console::{
-        document::{in_words, list, spaced, text, words_at},
+        document::{differing, in_words, list, spaced, text, words_at},
         layout::Content,
         links::query_text,
         page_request::{Outcome, PageRequest, Paged},
@@ -348,8 +348,9 @@ fn step_list(steps: &[Value], request: &PageRequest, merchant: &Merchant) -> Mar
                         @for change in list(step, "/changes") {
                             li {
                                 strong { (spaced(text(change, "/field"))) } ": "
-                                span class="old" { (value_in_words(&change["old"], merchant)) } " \u{2192} "
-                                span class="new" { (value_in_words(&change["new"], merchant)) }
+                                @let (old, new) = differing(&change["old"], &change["new"]);
+                                span class="old" { (value_in_words(&old, merchant)) } " \u{2192} "
+                                span class="new" { (value_in_words(&new, merchant)) }
                             }
                         }
                     }

@@ -9,7 +9,7 @@ use crate::{
 };
 use maud::{Markup, html};
 
-/// What a label does, in words: its kind, if it is not the usual one, and its restrictions.
+/// The effects of a label in words: its kind, if it is not the usual one, and its restrictions.
 fn effects(merchant: &Merchant, label: &Label) -> String {
     if label.kind == LabelKind::Deleted {
         return "blocks everything".to_owned();

@@ -113,7 +113,7 @@ fn differences(now: &Value, then: &Value) -> Vec<(String, Value, Value)> {
     FIELDS.iter().filter_map(row).collect()
 }
 
-/// What a change or a removal has as its consequence for the customer.
+/// The status that follows from a change or a removal, in a sentence; `None`: it stays.
 pub(super) fn status_effect(customer: &Value, tried: &Value) -> Option<String> {
     let (now, then) = (text(customer, "/status"), text(tried, "/status"));
     (now != then).then(|| format!("The status of the customer changes from {} to {}.", spaced(now), spaced(then)))

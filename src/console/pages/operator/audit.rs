@@ -2,7 +2,7 @@
 
 use crate::{
     console::{
-        document::{in_words, list, spaced, text, words_at},
+        document::{differing, in_words, list, spaced, text, words_at},
         layout::Content,
         page_request::{Outcome, PageRequest, Paged},
         pages::operator::merchant_choice::{chosen_or_first, merchant_field},
@@ -79,9 +79,10 @@ fn entry(request: &PageRequest, merchant: &Merchant, entry: &Value) -> Markup {
             }
             @if !at("/reason").is_empty() { p class="quiet" { (at("/reason")) } }
             ul class="changes" { @for change in list(entry, "/changes") { li {
+                @let (old, new) = differing(&change["old"], &change["new"]);
                 strong { (spaced(text(change, "/field"))) } ": "
-                span class="old" { (value(&change["old"], merchant)) } " \u{2192} "
-                span class="new" { (value(&change["new"], merchant)) }
+                span class="old" { (value(&old, merchant)) } " \u{2192} "
+                span class="new" { (value(&new, merchant)) }
             } } }
         }
     }
