@@ -8,7 +8,7 @@ use crate::{
     domain::{
         request::fields::{parse_time, parse_word},
         rules::merchant::Merchant,
-        vocabulary::time::Millis,
+        vocabulary::{denial_codes::DenialCode, time::Millis},
     },
     service::{
         documents::{as_text::AsText, query::TakenKeys},
@@ -91,13 +91,9 @@ pub(crate) struct TotalsDocument {
     pub(crate) deny: u64,
 }
 
-/// One count for each period in each list.
+/// The decisions of one or several merchants. One count for each period in each list.
 #[derive(Serialize, JsonSchema)]
-#[schemars(rename = "DecisionSeries")]
-pub(crate) struct SeriesDocument {
-    /// The merchant.
-    #[schemars(with = "NameText")]
-    merchant: &'static str,
+pub(crate) struct CountsDocument {
     /// The length of a period.
     #[schemars(with = "WordOf<Resolution>")]
     resolution: &'static str,
@@ -117,6 +113,60 @@ pub(crate) struct SeriesDocument {
     codes: Vec<CodeDocument>,
 }
 
+/// The counts of some periods.
+pub(crate) struct CountedPeriods {
+    pub(crate) resolution: Resolution,
+    pub(crate) since: Millis,
+    pub(crate) periods: Range<u32>,
+    pub(crate) allow: Vec<u32>,
+    pub(crate) deny: Vec<u32>,
+    /// By code; a code without a denial is left out of the document.
+    pub(crate) codes: Vec<(DenialCode, Vec<u32>)>,
+}
+
+impl TotalsDocument {
+    /// The sums of the counts of some periods.
+    pub(crate) fn of(allow: &[u32], deny: &[u32]) -> Self {
+        let total = |counts: &[u32]| counts.iter().map(|count| u64::from(*count)).sum();
+        Self { allow: total(allow), deny: total(deny) }
+    }
+}
+
+impl CountsDocument {
+    pub(crate) fn of(counted: CountedPeriods) -> Self {
+        let CountedPeriods { resolution, since, periods, allow, deny, codes } = counted;
+        let codes = codes.into_iter().filter(|(_, counts)| counts.iter().any(|count| *count > 0));
+        Self {
+            resolution: resolution.word(),
+            since: AsText(since),
+            from: AsText(resolution.begin_of(periods.start)),
+            to: AsText(resolution.begin_of(periods.end)),
+            totals: TotalsDocument::of(&allow, &deny),
+            allow,
+            deny,
+            codes: codes
+                .map(|(code, deny)| CodeDocument { code: code.number(), reason: code.reason(), deny })
+                .collect(),
+        }
+    }
+}
+
+/// Adds the counts of each period.
+pub(crate) fn add_counts(sums: &mut [u32], counts: &[u32]) {
+    sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum = sum.saturating_add(*count));
+}
+
+/// One count for each period in each list.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DecisionSeries")]
+pub(crate) struct SeriesDocument {
+    /// The merchant.
+    #[schemars(with = "NameText")]
+    merchant: &'static str,
+    #[serde(flatten)]
+    counts: CountsDocument,
+}
+
 impl PaymentService {
     /// The counts of a merchant's decisions.
     ///
@@ -131,28 +181,16 @@ impl PaymentService {
         let mut deny = vec![0_u32; periods.len()];
         let (mut allow, mut codes) = (deny.clone(), Vec::new());
         for OutcomeCounts { denied, counts } in counted {
-            let Some(code) = denied else {
-                allow = counts;
-                continue;
-            };
-            deny.iter_mut().zip(&counts).for_each(|(all, count)| *all = all.saturating_add(*count));
-            // A code without a denial in these periods is left out.
-            if counts.iter().any(|count| *count > 0) {
-                codes.push(CodeDocument { code: code.number(), reason: code.reason(), deny: counts });
+            match denied {
+                None => allow = counts,
+                Some(code) => {
+                    add_counts(&mut deny, &counts);
+                    codes.push((code, counts));
+                }
             }
         }
-        let total = |counts: &[u32]| counts.iter().map(|count| u64::from(*count)).sum();
-        let document = SeriesDocument {
-            merchant: merchant.id.as_str(),
-            resolution: resolution.word(),
-            since: AsText(since),
-            from: AsText(resolution.begin_of(periods.start)),
-            to: AsText(resolution.begin_of(periods.end)),
-            totals: TotalsDocument { allow: total(&allow), deny: total(&deny) },
-            allow,
-            deny,
-            codes,
-        };
+        let counts = CountsDocument::of(CountedPeriods { resolution, since, periods, allow, deny, codes });
+        let document = SeriesDocument { merchant: merchant.id.as_str(), counts };
         // It depends on no record: it counts what was decided.
         Ok(Reply::new(&document).depending_on(crate::storage::journal::Lsn::NONE))
     }

@@ -1,16 +1,14 @@
 //! Counts of the decisions of several merchants over time, as one series, with the merchants that decided the most.
 
 use crate::{
-    config::schema::{texts::NameText, words::WordOf},
-    domain::vocabulary::{denial_codes::DenialCode, names::Name, time::Millis},
+    config::schema::texts::NameText,
+    domain::vocabulary::{denial_codes::DenialCode, names::Name},
     service::{
-        decision_series::{CodeDocument, SeriesQuery, TotalsDocument},
-        documents::as_text::AsText,
+        decision_series::{CountedPeriods, CountsDocument, SeriesQuery, TotalsDocument, add_counts},
         payments::PaymentService,
         reply::{Answered, Reply},
     },
     storage::journal::Lsn,
-    telemetry::decision_series::Resolution,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -38,35 +36,12 @@ struct MerchantDocument {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "MerchantSeries")]
 pub(crate) struct MerchantSeriesDocument {
-    /// The length of a period.
-    #[schemars(with = "WordOf<Resolution>")]
-    resolution: &'static str,
-    /// When counting began.
-    since: AsText<Millis>,
-    /// The begin of the first period.
-    from: AsText<Millis>,
-    /// The end of the last period.
-    to: AsText<Millis>,
-    /// The sums.
-    totals: TotalsDocument,
-    /// The allowed payments of each period, the oldest first.
-    allow: Vec<u32>,
-    /// The denied payments of each period.
-    deny: Vec<u32>,
-    /// For each code that occurred: its denials.
-    codes: Vec<CodeDocument>,
+    #[serde(flatten)]
+    counts: CountsDocument,
     /// At most 20 merchants with a decision, those with the most first.
     merchants: Vec<MerchantDocument>,
     /// The merchants with a decision that are not listed. Their decisions are in the sums.
     merchants_left_out: usize,
-}
-
-fn add(sums: &mut [u32], counts: &[u32]) {
-    sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum = sum.saturating_add(*count));
-}
-
-fn total(counts: &[u32]) -> u64 {
-    counts.iter().map(|count| u64::from(*count)).sum()
 }
 
 impl PaymentService {
@@ -89,14 +64,14 @@ impl PaymentService {
                     own_allow = counted.counts;
                     continue;
                 };
-                add(&mut own_deny, &counted.counts);
+                add_counts(&mut own_deny, &counted.counts);
                 let of_code = codes.entry(code.number()).or_insert_with(|| (code, zeros.clone()));
-                add(&mut of_code.1, &counted.counts);
+                add_counts(&mut of_code.1, &counted.counts);
             }
-            let totals = TotalsDocument { allow: total(&own_allow), deny: total(&own_deny) };
+            let totals = TotalsDocument::of(&own_allow, &own_deny);
             if totals.allow + totals.deny > 0 {
-                add(&mut allow, &own_allow);
-                add(&mut deny, &own_deny);
+                add_counts(&mut allow, &own_allow);
+                add_counts(&mut deny, &own_deny);
                 let merchant = merchant.id.as_str();
                 merchants.push(MerchantDocument { merchant, totals, allow: own_allow, deny: own_deny });
             }
@@ -104,21 +79,9 @@ impl PaymentService {
         merchants.sort_by_key(|row| (Reverse(row.totals.allow + row.totals.deny), row.merchant));
         let merchants_left_out = merchants.len().saturating_sub(MERCHANTS_MAX);
         merchants.truncate(MERCHANTS_MAX);
-        let codes = codes.into_values().filter(|(_, counts)| counts.iter().any(|count| *count > 0));
-        let document = MerchantSeriesDocument {
-            resolution: resolution.word(),
-            since: AsText(since),
-            from: AsText(resolution.begin_of(periods.start)),
-            to: AsText(resolution.begin_of(periods.end)),
-            totals: TotalsDocument { allow: total(&allow), deny: total(&deny) },
-            allow,
-            deny,
-            codes: codes
-                .map(|(code, deny)| CodeDocument { code: code.number(), reason: code.reason(), deny })
-                .collect(),
-            merchants,
-            merchants_left_out,
-        };
+        let codes = codes.into_values().collect();
+        let counts = CountsDocument::of(CountedPeriods { resolution, since, periods, allow, deny, codes });
+        let document = MerchantSeriesDocument { counts, merchants, merchants_left_out };
         Ok(Reply::new(&document).depending_on(Lsn::NONE))
     }
 }
