@@ -27,6 +27,8 @@ use crate::ledger::{
     state::{ledger::Ledger, merge_group::MergeGroup},
 };
 
+use std::ops::ControlFlow;
+
 /// How many customers are listed at a time.
 const PAGE: usize = 1_000;
 
@@ -158,38 +160,21 @@ impl Ledger {
         bounds: AboveBounds,
     ) -> Option<AbovePage> {
         let asked = Asked::of(rules, question)?;
-        let month = LocalTime { calendar: &asked.merchant.calendar, now }.month();
         let mut page = AbovePage::default();
         let AbovePosition { is_without_level, mut after } = bounds.position;
         for key in asked.keys().into_iter().skip(usize::from(is_without_level)) {
             let is_without_level = matches!(key, SearchKey::Level(_, None));
-            loop {
-                let query = SearchQuery {
-                    keys: &[key],
-                    within: &[],
-                    month,
-                    created_from: None,
-                    created_to: None,
-                    after,
-                    descending: false,
-                    limit: PAGE,
-                };
-                let candidates = self.search.candidates(asked.merchant.id, &query);
-                if candidates.is_empty() {
-                    break;
+            let read = self.each_with_level(&asked, key, (after, now), &mut |number, limit| {
+                page.read += 1;
+                page.customers.extend(limit.map(|limit| CustomerAbove { customer: u64::from(number), limit }));
+                if page.customers.len() < bounds.limit && page.read < bounds.reads_max {
+                    return ControlFlow::Continue(());
                 }
-                for number in candidates {
-                    after = Some(number);
-                    page.read += 1;
-                    let mut locked = self.lock_merge_group(u64::from(number));
-                    let members = locked.members().filter(|members| members.head.number() == u64::from(number));
-                    let limit = members.and_then(|mut group| self.limit_above(&asked, &mut group, now));
-                    page.customers.extend(limit.map(|limit| CustomerAbove { customer: u64::from(number), limit }));
-                    if page.customers.len() >= bounds.limit || page.read >= bounds.reads_max {
-                        page.next = Some(AbovePosition { is_without_level, after });
-                        return Some(page);
-                    }
-                }
+                page.next = Some(AbovePosition { is_without_level, after: Some(number) });
+                ControlFlow::Break(())
+            });
+            if read.is_break() {
+                break;
             }
             after = None;
         }
@@ -197,7 +182,24 @@ impl Ledger {
     }
 
     fn count_above(&self, asked: &Asked<'_>, key: SearchKey, now: Millis) -> u64 {
-        let (mut above, mut after) = (0, None);
+        let mut above = 0;
+        let counted = self.each_with_level(asked, key, (None, now), &mut |_, limit| {
+            above += u64::from(limit.is_some());
+            ControlFlow::Continue(())
+        });
+        debug_assert!(counted.is_continue(), "all customers are read");
+        above
+    }
+
+    /// Calls `show` with the customers of an index key after a number, in the order of their numbers, and with the filter
+    /// where its usage is above a limit, until it breaks. Each customer is read under its own lock.
+    fn each_with_level(
+        &self,
+        asked: &Asked<'_>,
+        key: SearchKey,
+        (mut after, now): (Option<u32>, Millis),
+        show: &mut dyn FnMut(u32, Option<LimitExplained>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         let month = LocalTime { calendar: &asked.merchant.calendar, now }.month();
         loop {
             let query = SearchQuery {
@@ -210,13 +212,17 @@ impl Ledger {
                 descending: false,
                 limit: PAGE,
             };
-            let page = self.search.candidates(asked.merchant.id, &query);
-            let Some(last) = page.last() else { return above };
-            after = Some(*last);
-            for number in page {
+            let candidates = self.search.candidates(asked.merchant.id, &query);
+            if candidates.is_empty() {
+                return ControlFlow::Continue(());
+            }
+            for number in candidates {
+                after = Some(number);
                 let mut locked = self.lock_merge_group(u64::from(number));
                 let members = locked.members().filter(|members| members.head.number() == u64::from(number));
-                above += u64::from(members.is_some_and(|mut group| self.limit_above(asked, &mut group, now).is_some()));
+                let limit = members.and_then(|mut group| self.limit_above(asked, &mut group, now));
+                drop(locked);
+                show(number, limit)?;
             }
         }
     }
