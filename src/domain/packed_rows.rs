@@ -163,6 +163,18 @@ impl<const COLUMNS: usize, const BASED: usize> PackedRows<COLUMNS, BASED> {
         read_bits(self.words(), self.position(index) + before, width).wrapping_add(self.base(column))
     }
 
+    /// Bounds of a column: it has no number below the first and none above the second. Reads no row. `None`: there are no
+    /// rows.
+    #[must_use]
+    #[inline]
+    pub fn bounds(&self, column: usize) -> Option<(u64, u64)> {
+        let width = self.widths.get(column).copied().map_or(0, u32::from);
+        let base = self.base(column);
+        // A column of all bits also has distances of smaller numbers than the base.
+        let bounds = if width == u64::BITS { (0, u64::MAX) } else { (base, base.saturating_add(mask(width))) };
+        (!self.is_empty()).then_some(bounds)
+    }
+
     /// All rows.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = [u64; COLUMNS]> + '_ {
         (0..self.len()).map(|index| self.read(index))
@@ -443,6 +455,10 @@ mod tests {
                 for (index, row) in list.iter().enumerate() {
                     prop_assert_eq!(rows.get(index), Some(*row));
                     prop_assert_eq!(std::array::from_fn(|column| rows.number(index, column)), *row);
+                    for (column, number) in row.iter().enumerate() {
+                        let (low, high) = rows.bounds(column).unwrap();
+                        prop_assert!((low..=high).contains(number));
+                    }
                 }
                 prop_assert_eq!(rows.get(list.len()), None);
                 prop_assert_eq!(&rows, &rows.tightened(0));

@@ -8,6 +8,8 @@ use prefetch_index::prefetch_index;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 
+pub mod newest;
+
 /// The number of summaries in one chunk.
 pub const CHUNK_LEN: usize = 64;
 

@@ -155,6 +155,8 @@ impl TransactionSummary {
 pub(super) const COLUMNS: usize = 9;
 /// The number of columns that are stored as distances.
 pub(super) const BASED: usize = 3;
+/// The column of the time.
+pub(super) const TIME_COLUMN: usize = 0;
 /// The column of the digest of the id.
 pub(super) const KEY_COLUMN: usize = 3;
 
@@ -193,6 +195,12 @@ impl TransactionSummary {
             u64::from(self.series.wrapping_add(1)),
             properties,
         ]
+    }
+
+    /// The time in the column of times.
+    #[inline]
+    pub(super) fn time_of_column(number: u64) -> Millis {
+        Millis(from_ordered(number))
     }
 
     /// The summary of [`TransactionSummary::to_row`].

@@ -1,6 +1,6 @@
 //! The summaries of a customer, held to a list without packing.
 
-use super::*;
+use super::{newest::TimedSlot, *};
 use crate::domain::{
     transaction::{
         log_offset::LogOffset,
@@ -131,6 +131,17 @@ proptest! {
         for from in [0, first / 2, first, next.midpoint(first), next] {
             let all: Vec<_> = summaries.starting_at(from).collect();
             prop_assert_eq!(all, map.range(from..).map(|(slot, summary)| (*slot, *summary)).collect::<Vec<_>>());
+        }
+        let mut places: Vec<TimedSlot> = map.iter().map(|(slot, known)| TimedSlot { at: known.at, slot: *slot }).collect();
+        places.sort_unstable_by_key(|place| std::cmp::Reverse(*place));
+        for limit in [1, 7, 100, 1_000] {
+            for before in [None, places.first(), places.get(places.len() / 2), places.last()] {
+                let found: Vec<u32> =
+                    summaries.newest_before(before.copied(), limit).iter().map(|(slot, _)| *slot).collect();
+                let is_before = |place: &&TimedSlot| before.is_none_or(|before| *place < before);
+                let want: Vec<u32> = places.iter().filter(is_before).take(limit).map(|place| place.slot).collect();
+                prop_assert_eq!(found, want);
+            }
         }
         prop_assert!(summaries.keys().eq(map.iter().map(|(slot, summary)| (*slot, summary.key))));
         for (slot, summary) in &map {
