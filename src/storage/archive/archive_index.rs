@@ -1,7 +1,10 @@
 //! The index of the archive: look-ups, changes, damage and rebuilding.
 
 use crate::{
-    domain::{transaction::log_offset::LogOffset, vocabulary::time::Millis},
+    domain::{
+        transaction::{log_offset::LogOffset, summaries::newest::TimedSlot},
+        vocabulary::time::Millis,
+    },
     storage::{
         archive::{
             archived_transactions::ArchivedTransactions,
@@ -310,6 +313,17 @@ impl ArchivedTransactions for Archive {
     fn of_customer(&self, customer: u64, from: u32, to: u32) -> io::Result<Vec<(u32, LogOffset)>> {
         let found = self.read(|index| tables::of_customer(index, customer, from, to)).map_err(io::Error::other)?;
         Ok(found.into_iter().map(|(slot, offset)| (slot, LogOffset(offset))).collect())
+    }
+
+    fn newest_of_customer(
+        &self,
+        customer: u64,
+        before: Option<TimedSlot>,
+        limit: usize,
+    ) -> io::Result<Vec<(TimedSlot, LogOffset)>> {
+        let found = self.read(|index| tables::newest_of_customer(index, customer, before, limit));
+        let found = found.map_err(io::Error::other)?;
+        Ok(found.into_iter().map(|(place, offset)| (place, LogOffset(offset))).collect())
     }
 
     fn archived_before(&self) -> LogOffset {

@@ -1,6 +1,6 @@
 //! Look-ups of transactions that have left memory.
 
-use crate::domain::transaction::log_offset::LogOffset;
+use crate::domain::transaction::{log_offset::LogOffset, summaries::newest::TimedSlot};
 use std::io;
 
 /// Looks up transactions that have left memory.
@@ -16,6 +16,18 @@ pub trait ArchivedTransactions: Send + Sync {
     /// # Errors
     /// The index cannot be read.
     fn of_customer(&self, customer: u64, from: u32, to: u32) -> io::Result<Vec<(u32, LogOffset)>>;
+
+    /// The newest transactions of a customer before a place in the order of time, the newest first, with the places of their
+    /// last records. At most `limit`.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    fn newest_of_customer(
+        &self,
+        customer: u64,
+        before: Option<TimedSlot>,
+        limit: usize,
+    ) -> io::Result<Vec<(TimedSlot, LogOffset)>>;
 
     /// Every record before this place is indexed.
     fn archived_before(&self) -> LogOffset;

@@ -6,7 +6,7 @@ use crate::{
         vocabulary::time::Millis,
     },
     storage::{
-        archive::tables::{Flaw, TableWriter},
+        archive::tables::{Flaw, IndexedTransaction, TableWriter},
         encoding::{self, RecordedEvent},
         journal::model::record::Record,
     },
@@ -50,7 +50,8 @@ impl SegmentIndexer<'_, '_, '_> {
                 ) => {
                     let (transaction_slot, key) =
                         ((record.owner, slot), (self.key)(opening.merchant.as_str(), &opening.id));
-                    let set = self.writer.set(transaction_slot, record.offset.0, key);
+                    let transaction = IndexedTransaction { offset: record.offset.0, key, at: opening.at.0 };
+                    let set = self.writer.set(transaction_slot, transaction);
                     self.note_flaw(set)?;
                     self.added_keys.push(key);
                 }

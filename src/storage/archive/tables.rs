@@ -6,16 +6,21 @@
 //! place). Sums are commutative, so adding or removing an entry needs no other entry, and they change in the transaction that
 //! changes the entries. A look-up reads the whole bucket of the key and compares.
 
-use crate::domain::transaction::log_offset::LogOffset;
+use crate::domain::{
+    transaction::{log_offset::LogOffset, summaries::newest::TimedSlot},
+    vocabulary::time::Millis,
+};
 use redb::{Database, MultimapTable, MultimapTableDefinition, ReadableDatabase, ReadableTable, Table, TableDefinition};
 use std::collections::HashMap;
 
 /// Customer and slot.
 pub(super) type TransactionSlotKey = (u64, u32);
 
-/// A transaction by its slot: the place of its last record, the key of its id, and a check of all four numbers. The table
-/// has the name `seats` in the file.
-const TRANSACTION_SLOTS: TableDefinition<'_, TransactionSlotKey, (u64, u64, u32)> = TableDefinition::new("seats");
+/// A transaction by its slot: the place of its last record, the key of its id, its time, and a check of all five numbers.
+/// The table has the name `seats` in the file.
+const TRANSACTION_SLOTS: TableDefinition<'_, TransactionSlotKey, (u64, u64, i64, u32)> = TableDefinition::new("seats");
+/// The transactions of each customer in the order of their times: customer, time and slot, with a check of the three.
+const TIMES: TableDefinition<'_, (u64, i64, u32), u32> = TableDefinition::new("times");
 /// Transaction slots by the key of the transaction's id. Two ids may have the same key, so a reader compares each.
 const IDS: MultimapTableDefinition<'_, u64, TransactionSlotKey> = MultimapTableDefinition::new("ids");
 /// By bucket: the number of entries, the sum of their slots, the sum of their places.
@@ -25,7 +30,7 @@ const SEGMENTS: TableDefinition<'_, u64, (i64, u32)> = TableDefinition::new("seg
 /// The format, the journal, and the begin and end of the index.
 const ABOUT: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("about");
 /// The version of the tables.
-const FORMAT: &[u8] = b"3";
+const FORMAT: &[u8] = b"4";
 
 /// Bits of a key that select its bucket. With ten million transactions a bucket has about 150.
 const BUCKET_BITS: u32 = 16;
@@ -70,9 +75,38 @@ fn entry_digest(key: u64, (customer, slot): TransactionSlotKey, offset: u64) -> 
     digest([key, customer, u64::from(slot), offset])
 }
 
-/// The check of an entry.
-fn check(key: u64, transaction_slot: TransactionSlotKey, offset: u64) -> u32 {
-    u32::try_from(entry_digest(key, transaction_slot, offset) >> 32).unwrap_or(0)
+/// What the index knows about a transaction.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct IndexedTransaction {
+    /// The place of its last record.
+    pub(super) offset: u64,
+    /// The key of its id.
+    pub(super) key: u64,
+    /// Its time, milliseconds since 1970.
+    pub(super) at: i64,
+}
+
+impl IndexedTransaction {
+    /// As it is stored: with a check.
+    fn stored(self, transaction_slot: TransactionSlotKey) -> (u64, u64, i64, u32) {
+        let Self { offset, key, at } = self;
+        let numbers = [entry_digest(key, transaction_slot, offset), at.cast_unsigned(), 3, 4];
+        (offset, key, at, u32::try_from(digest(numbers) >> 32).unwrap_or(0))
+    }
+
+    /// Verifies what is stored for a slot.
+    fn verify(transaction_slot: TransactionSlotKey, stored: (u64, u64, i64, u32)) -> Result<Self, Flaw> {
+        let (offset, key, at, _) = stored;
+        let known = Self { offset, key, at };
+        if known.stored(transaction_slot) == stored {
+            return Ok(known);
+        }
+        Err(damaged(format!("the entry of customer {}, slot {} is damaged", transaction_slot.0, transaction_slot.1)))
+    }
+}
+
+fn time_check((customer, at, slot): (u64, i64, u32)) -> u32 {
+    u32::try_from(digest([customer, at.cast_unsigned(), u64::from(slot), 5]) >> 32).unwrap_or(0)
 }
 
 fn segment_check(end: u64, newest: i64) -> u32 {
@@ -90,17 +124,6 @@ fn keys_of(bucket: u32) -> std::ops::RangeInclusive<u64> {
 
 fn damaged(what: impl Into<String>) -> Flaw {
     Flaw::Damaged(what.into())
-}
-
-/// Verifies the entry of a slot; returns place and key.
-fn verify_entry(
-    transaction_slot: TransactionSlotKey,
-    (offset, key, written): (u64, u64, u32),
-) -> Result<(u64, u64), Flaw> {
-    if check(key, transaction_slot, offset) == written {
-        return Ok((offset, key));
-    }
-    Err(damaged(format!("the entry of customer {}, slot {} is damaged", transaction_slot.0, transaction_slot.1)))
 }
 
 /// Changes of the sums of buckets that are not written yet.
@@ -125,47 +148,54 @@ impl SumChanges {
 
 /// The tables, open for changes in one transaction.
 pub(super) struct TableWriter<'t> {
-    transaction_slots: Table<'t, TransactionSlotKey, (u64, u64, u32)>,
+    transaction_slots: Table<'t, TransactionSlotKey, (u64, u64, i64, u32)>,
+    times: Table<'t, (u64, i64, u32), u32>,
     ids: MultimapTable<'t, u64, TransactionSlotKey>,
     changes: SumChanges,
 }
 
 impl TableWriter<'_> {
-    /// The place of the last record of a slot, and the key of its id.
-    pub(super) fn get(&self, transaction_slot: TransactionSlotKey) -> Result<Option<(u64, u64)>, Flaw> {
+    /// The transaction in a slot.
+    pub(super) fn get(&self, transaction_slot: TransactionSlotKey) -> Result<Option<IndexedTransaction>, Flaw> {
         let known = self.transaction_slots.get(transaction_slot)?.map(|known| known.value());
-        known.map(|known| verify_entry(transaction_slot, known)).transpose()
+        known.map(|known| IndexedTransaction::verify(transaction_slot, known)).transpose()
     }
 
-    /// Sets the place of the last record of a slot, and the key of its id.
-    pub(super) fn set(&mut self, transaction_slot: TransactionSlotKey, offset: u64, key: u64) -> Result<(), Flaw> {
-        if let Some((offset, key)) = self.get(transaction_slot)? {
-            self.changes.remove(key, transaction_slot, offset);
-            self.ids.remove(key, transaction_slot)?;
-        }
-        self.transaction_slots.insert(transaction_slot, (offset, key, check(key, transaction_slot, offset)))?;
+    /// Sets the transaction in a slot.
+    pub(super) fn set(
+        &mut self,
+        transaction_slot: TransactionSlotKey,
+        transaction: IndexedTransaction,
+    ) -> Result<(), Flaw> {
+        self.remove(transaction_slot)?;
+        let IndexedTransaction { offset, key, at } = transaction;
+        self.transaction_slots.insert(transaction_slot, transaction.stored(transaction_slot))?;
+        let time = (transaction_slot.0, at, transaction_slot.1);
+        self.times.insert(time, time_check(time))?;
         self.ids.insert(key, transaction_slot)?;
         self.changes.add(key, transaction_slot, offset);
         Ok(())
     }
 
-    /// Changes the place of the last record of a slot that is indexed with a key.
+    /// Changes the place of the last record of a slot that is indexed.
     pub(super) fn move_to(
         &mut self,
         transaction_slot: TransactionSlotKey,
-        (before, key): (u64, u64),
+        before: IndexedTransaction,
         offset: u64,
     ) -> Result<(), Flaw> {
-        self.transaction_slots.insert(transaction_slot, (offset, key, check(key, transaction_slot, offset)))?;
-        self.changes.remove(key, transaction_slot, before);
-        self.changes.add(key, transaction_slot, offset);
+        let moved = IndexedTransaction { offset, ..before };
+        self.transaction_slots.insert(transaction_slot, moved.stored(transaction_slot))?;
+        self.changes.remove(before.key, transaction_slot, before.offset);
+        self.changes.add(before.key, transaction_slot, offset);
         Ok(())
     }
 
     /// Removes a slot.
     pub(super) fn remove(&mut self, transaction_slot: TransactionSlotKey) -> Result<(), Flaw> {
-        if let Some((offset, key)) = self.get(transaction_slot)? {
+        if let Some(IndexedTransaction { offset, key, at }) = self.get(transaction_slot)? {
             self.transaction_slots.remove(transaction_slot)?;
+            self.times.remove((transaction_slot.0, at, transaction_slot.1))?;
             self.ids.remove(key, transaction_slot)?;
             self.changes.remove(key, transaction_slot, offset);
         }
@@ -208,8 +238,9 @@ pub(super) fn change<T>(
 ) -> Result<T, Flaw> {
     let writing = index.begin_write()?;
     let (done, newest, changes) = {
-        let (transaction_slots, ids) = (writing.open_table(TRANSACTION_SLOTS)?, writing.open_multimap_table(IDS)?);
-        let mut tables = TableWriter { transaction_slots, ids, changes: SumChanges::default() };
+        let (transaction_slots, times) = (writing.open_table(TRANSACTION_SLOTS)?, writing.open_table(TIMES)?);
+        let (ids, changes) = (writing.open_multimap_table(IDS)?, SumChanges::default());
+        let mut tables = TableWriter { transaction_slots, times, ids, changes };
         let (done, newest) = work(&mut tables)?;
         (done, newest, tables.changes)
     };
@@ -251,7 +282,7 @@ pub(super) fn look_up(index: &Database, key: u64) -> Result<Vec<(TransactionSlot
             sum = (sum.0.wrapping_add(1), sum.1.wrapping_add(slot_digest(of.value(), transaction_slot)), sum.2);
             let known =
                 transaction_slots.get(transaction_slot)?.ok_or_else(|| damaged("an id has no transaction"))?.value();
-            let (offset, known) = verify_entry(transaction_slot, known)?;
+            let IndexedTransaction { offset, key: known, .. } = IndexedTransaction::verify(transaction_slot, known)?;
             sum.2 = sum.2.wrapping_add(entry_digest(known, transaction_slot, offset));
             if of.value() == key {
                 found.push((transaction_slot, offset));
@@ -297,8 +328,41 @@ pub(super) fn of_customer(index: &Database, customer: u64, from: u32, to: u32) -
     let mut found = Vec::new();
     for entry in transaction_slots.range((customer, from)..(customer, to))? {
         let (transaction_slot, known) = entry?;
-        let (offset, _) = verify_entry(transaction_slot.value(), known.value())?;
-        found.push((transaction_slot.value().1, offset));
+        let known = IndexedTransaction::verify(transaction_slot.value(), known.value())?;
+        found.push((transaction_slot.value().1, known.offset));
+    }
+    Ok(found)
+}
+
+/// The newest transactions of a customer before a place in the order of time, the newest first, with the places of their
+/// last records.
+pub(super) fn newest_of_customer(
+    index: &Database,
+    customer: u64,
+    before: Option<TimedSlot>,
+    limit: usize,
+) -> Result<Vec<(TimedSlot, u64)>, Flaw> {
+    let reading = index.begin_read()?;
+    let (times, transaction_slots) = (reading.open_table(TIMES)?, reading.open_table(TRANSACTION_SLOTS)?);
+    let first = (customer, i64::MIN, 0);
+    let range = match before {
+        Some(TimedSlot { at, slot }) => times.range(first..(customer, at.0, slot))?,
+        None => times.range(first..=(customer, i64::MAX, u32::MAX))?,
+    };
+    let mut found = Vec::new();
+    for entry in range.rev().take(limit) {
+        let (time, written) = entry?;
+        let (_, at, slot) = time.value();
+        let is_damaged = || damaged(format!("the time of customer {customer}, slot {slot} is damaged"));
+        if time_check(time.value()) != written.value() {
+            return Err(is_damaged());
+        }
+        let known = transaction_slots.get((customer, slot))?.ok_or_else(is_damaged)?.value();
+        let known = IndexedTransaction::verify((customer, slot), known)?;
+        if known.at != at {
+            return Err(is_damaged());
+        }
+        found.push((TimedSlot { at: Millis(at), slot }, known.offset));
     }
     Ok(found)
 }
@@ -313,11 +377,13 @@ pub(super) fn transactions_len(index: &Database) -> Result<u64, Flaw> {
 pub(super) fn begin_at(index: &Database, id: &[u8; 16], offset: u64) -> Result<(), Flaw> {
     let writing = index.begin_write()?;
     writing.delete_table(TRANSACTION_SLOTS)?;
+    writing.delete_table(TIMES)?;
     writing.delete_table(SEGMENTS)?;
     writing.delete_table(SUMS)?;
     writing.delete_multimap_table(IDS)?;
     {
         writing.open_table(TRANSACTION_SLOTS)?;
+        writing.open_table(TIMES)?;
         writing.open_table(SEGMENTS)?;
         writing.open_table(SUMS)?;
         writing.open_multimap_table(IDS)?;
@@ -349,6 +415,7 @@ pub(super) fn reach(index: &Database, id: &[u8; 16]) -> Result<Option<(u64, u64)
         return Err(damaged("it belongs to another journal"));
     }
     reading.open_table(TRANSACTION_SLOTS)?;
+    reading.open_table(TIMES)?;
     reading.open_table(SEGMENTS)?;
     reading.open_table(SUMS)?;
     reading.open_multimap_table(IDS)?;

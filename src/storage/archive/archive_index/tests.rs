@@ -24,12 +24,18 @@ struct OpenedTransaction {
     offset: u64,
 }
 
+/// When a transaction was made: nearly in the order of recording, and some at the same time.
+fn time_of(id: &str) -> Millis {
+    let number: i64 = id[1..].parse().unwrap();
+    Millis(1_000 + number / 3 - (number % 7) * 40)
+}
+
 fn opening(id: &str) -> Opening {
     let name = |text| Name::parse(text).unwrap();
     Opening {
         id: id.into(),
         merchant: name("acme"),
-        at: Millis(1),
+        at: time_of(id),
         recorded_at: Millis(1),
         opened: OpeningKind::Reserved,
         content: PaymentContent {
@@ -163,6 +169,26 @@ impl Stage {
         }
     }
 
+    /// The transactions of a customer are found in the order of their times, page by page.
+    fn check_times(&self, limit: usize) {
+        for customer in 1_000_001..1_000_006 {
+            let of_customer = self.segments.iter().flatten().filter(|known| known.customer == customer);
+            let place = |known: &OpenedTransaction| {
+                (TimedSlot { at: time_of(&known.id), slot: known.slot }, LogOffset(known.offset))
+            };
+            let mut want: Vec<_> = of_customer.map(place).collect();
+            want.sort_unstable_by_key(|(place, _)| std::cmp::Reverse(*place));
+            let (mut found, mut before) = (Vec::new(), None);
+            loop {
+                let page = self.archive().newest_of_customer(customer, before, limit).unwrap();
+                let Some((last, _)) = page.last() else { break };
+                before = Some(*last);
+                found.extend(page);
+            }
+            assert_eq!(found, want, "customer {customer}, pages of {limit}");
+        }
+    }
+
     fn build_due_parts(&self) {
         while self.archive().build_filter_part().unwrap() {}
         let excluded_count = (0..2_000).filter(|n| self.archive().excludes(key("acme", &format!("s{n}a")))).count();
@@ -194,6 +220,8 @@ proptest! {
             }
             stage.check();
         }
+        stage.check_times(1);
+        stage.check_times(64);
     }
 }
 
