@@ -170,8 +170,8 @@ impl<const COLUMNS: usize, const BASED: usize> PackedRows<COLUMNS, BASED> {
     pub fn bounds(&self, column: usize) -> Option<(u64, u64)> {
         let width = self.widths.get(column).copied().map_or(0, u32::from);
         let base = self.base(column);
-        // A column of all bits also has distances of smaller numbers than the base.
-        let bounds = if width == u64::BITS { (0, u64::MAX) } else { (base, base.saturating_add(mask(width))) };
+        // A distance that wraps around leads to a smaller number than the base.
+        let bounds = base.checked_add(mask(width)).map_or((0, u64::MAX), |high| (base, high));
         (!self.is_empty()).then_some(bounds)
     }
 
