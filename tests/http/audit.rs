@@ -203,7 +203,10 @@ fn audit_contains_every_change_with_its_author_and_values() {
         assert_eq!(whole(&daemon, "otto", "acme", "", limit), all, "pages of {limit}");
     }
     daemon.kill_and_start();
-    assert_eq!(whole(&daemon, "otto", "acme", "", 5), all, "after a restart");
+    // The first pages after a start read what the later ones know.
+    for limit in [5, 1, 5] {
+        assert_eq!(whole(&daemon, "otto", "acme", "", limit), all, "after a restart, pages of {limit}");
+    }
 }
 
 #[test]

@@ -6,7 +6,10 @@ use crate::ledger::{
 };
 use crate::{
     domain::{
-        customer::{aggregate::Customer, audit::Author},
+        customer::{
+            aggregate::Customer,
+            audit::{Author, ChangeSource},
+        },
         events::{
             customer_event::{CustomerEvent, RecordPosition},
             global_event::GlobalEvent,
@@ -109,7 +112,12 @@ impl Ledger {
         BODY.with_borrow_mut(|body| {
             body.clear();
             self.encode(customer.number(), &record, body);
-            let appended = self.journal.append(customer.number(), body);
+            let appended = match record.audit_entry {
+                Some(_) if context.actor.author.source != ChangeSource::Payment => {
+                    self.journal.append(customer.number(), body)
+                }
+                _ => self.journal.append_unaudited(customer.number(), body),
+            };
             self.apply(customer, context.key, appended, &record)
         })
     }

@@ -171,21 +171,27 @@ impl CustomerSteps {
 }
 
 impl Ledger {
-    /// The steps of a customer, without those of merged ones, up to the one at an offset. `None`: there is no such customer.
-    pub(in crate::ledger) fn customer_steps(&self, number: u64, last: LogOffset) -> Option<CustomerSteps> {
+    /// The steps of a customer, without those of merged ones, up to the one at an offset: at most `steps_max`. `None`:
+    /// there is no such customer.
+    pub(in crate::ledger) fn customer_steps(
+        &self,
+        number: u64,
+        last: LogOffset,
+        steps_max: usize,
+    ) -> Option<CustomerSteps> {
         let member = self.customers.lock(number).get(number).map(MemberHistory::of)?;
-        let chain = self.step_chain(number, Some(last), member.hides_identifiers);
+        let chain = self.step_chain(number, Some(last), member.hides_identifiers, steps_max);
         Some(CustomerSteps { member, chain })
     }
 
-    /// The steps of a customer from one back to the first that is kept.
-    fn step_chain(&self, number: u64, last: Option<LogOffset>, hides_identifiers: bool) -> StepChain {
+    /// The steps of a customer from one back to the first that is kept, at most `steps_max`.
+    fn step_chain(&self, number: u64, last: Option<LogOffset>, hides_identifiers: bool, steps_max: usize) -> StepChain {
         let (mut steps, mut next) = (Vec::new(), last);
         // Steps in deleted segments are forgotten.
         let is_retained = |offset: LogOffset| offset >= self.forgotten_before();
         let end = loop {
             let Some(offset) = next else { break ChainEnd::Whole };
-            if !is_retained(offset) || steps.len() >= STEPS_MAX {
+            if !is_retained(offset) || steps.len() >= steps_max {
                 break ChainEnd::Cut;
             }
             let step = match self.visible_step(number, offset, hides_identifiers) {
@@ -223,7 +229,7 @@ impl Ledger {
         })?;
         let (mut steps, mut unreadable): (Vec<MemberStep>, Vec<UnreadableStep>) = (Vec::new(), Vec::new());
         for (index, MemberHistory { customer, last, hides_identifiers, .. }) in members.iter().enumerate() {
-            let chain = self.step_chain(customer.number(), *last, *hides_identifiers);
+            let chain = self.step_chain(customer.number(), *last, *hides_identifiers, STEPS_MAX);
             if let ChainEnd::Unreadable(reason) = chain.end {
                 unreadable.push(UnreadableStep { customer: customer.number(), reason });
             }

@@ -9,6 +9,7 @@ pub(in crate::ledger) mod customers;
 pub(in crate::ledger) mod feed;
 pub(in crate::ledger) mod history;
 pub(in crate::ledger) mod instrument_blocks;
+pub(in crate::ledger) mod journal_window;
 pub(in crate::ledger) mod level_counts;
 pub(in crate::ledger) mod limits_exceeded;
 pub(in crate::ledger) mod memory_use;

@@ -95,6 +95,15 @@ pub enum Visited<'a> {
     Unreadable(&'a UnreadableRecords),
 }
 
+/// Which parts of a group are passed on that begins before the first wanted record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Parted {
+    /// The wanted ones.
+    After,
+    /// All.
+    Whole,
+}
+
 /// The parts of a group whose end was not read yet.
 struct Parts {
     group: Lsn,
@@ -233,6 +242,14 @@ impl Journal {
         self.follow_up_to(self.last_committed(), after, visit)
     }
 
+    /// As [`Journal::follow_committed`], with all parts of a group that ends after the number: a group is not cut.
+    ///
+    /// # Errors
+    /// Those of [`Journal::follow`].
+    pub fn follow_groups(&self, after: Lsn, visit: &mut Visit<'_>) -> Result<Followed, FollowError> {
+        self.follow_in(Parted::Whole, self.last_committed(), after, visit)
+    }
+
     /// The last committed record.
     #[must_use]
     pub fn last_committed(&self) -> Lsn {
@@ -240,6 +257,10 @@ impl Journal {
     }
 
     fn follow_up_to(&self, last: Lsn, after: Lsn, visit: &mut Visit<'_>) -> Result<Followed, FollowError> {
+        self.follow_in(Parted::After, last, after, visit)
+    }
+
+    fn follow_in(&self, parted: Parted, last: Lsn, after: Lsn, visit: &mut Visit<'_>) -> Result<Followed, FollowError> {
         let begins_at = self.begins_at();
         let mut from = if after == Lsn::NONE { begins_at } else { Lsn(after.0.saturating_add(1)) };
         while let Some((_, last_lost)) = self.loss_of(from).filter(|_| after == Lsn::NONE) {
@@ -258,7 +279,7 @@ impl Journal {
         if let Some((_, last_lost)) = self.loss_of(from) {
             return Err(FollowError::Gone { after, begins_at: Lsn(last_lost.0.saturating_add(1)) });
         }
-        match self.follow_from(from, nothing, visit) {
+        match self.follow_from((from, parted), nothing, visit) {
             Ok(followed) => Ok(followed),
             // The segment was deleted during the call.
             Err(_) if from < self.begins_at() => Err(FollowError::Gone { after, begins_at: self.begins_at() }),
@@ -270,7 +291,12 @@ impl Journal {
         self.files.as_ref().and_then(|files| files.archive.loss_of(lsn))
     }
 
-    fn follow_from(&self, from: Lsn, nothing: Followed, visit: &mut Visit<'_>) -> Result<Followed, ReadError> {
+    fn follow_from(
+        &self,
+        (from, parted): (Lsn, Parted),
+        nothing: Followed,
+        visit: &mut Visit<'_>,
+    ) -> Result<Followed, ReadError> {
         let mut steps = self.steps_at(from)?;
         let (mut followed, mut group, mut begun) = (nothing, None::<Parts>, None::<LogOffset>);
         // The next number, where the call ends at damage.
@@ -339,13 +365,13 @@ impl Journal {
                         Some(parts) if parts.group == named => parts,
                         other => other.insert(Parts::of(named)),
                     };
-                    if lsn >= from {
+                    if lsn >= from || parted == Parted::Whole {
                         parts.parts.push((without_events(&located), events.to_vec()));
                     }
                     continue;
                 }
                 Body::End { group: named, .. } => {
-                    let parts = group.take().filter(|parts| parts.group == named);
+                    let parts = group.take().filter(|parts| parts.group == named && lsn >= from);
                     parts.map_or(ControlFlow::Continue(()), |mut parts| parts.pass(visit))
                 }
                 Body::Events(events) => {

@@ -86,6 +86,7 @@ use crate::{
             },
             raw::{following_mark, ingestion::Ingestion},
             state::{
+                audited_blocks::AuditedBlocks,
                 buffer::{Buffer, spare},
                 disk_pace::DiskPace,
                 files::Files,
@@ -123,6 +124,8 @@ pub struct Journal {
     /// Waits for more durable records.
     pub(in crate::storage) followers: Waiters,
     pub(in crate::storage) spots: PositionCache,
+    /// The blocks in which an audit has something to read.
+    pub(in crate::storage) audited: Mutex<AuditedBlocks>,
     /// Where raw ranges ended.
     pub(in crate::storage) record_ends: RecordEnds,
     /// Waits for the copy elsewhere.
@@ -222,6 +225,7 @@ impl Journal {
             failures: Waiters::new(),
             followers: Waiters::new(),
             spots: PositionCache::default(),
+            audited: Mutex::new(AuditedBlocks::after(last)),
             record_ends: RecordEnds::default(),
             shipped_waiters: Waiters::new(),
             ingestion: Mutex::default(),
@@ -233,10 +237,24 @@ impl Journal {
 
     /// Appends a record of events. It cannot fail: a failed journal returns its failure to the calls that wait.
     pub fn append(&self, owner: u64, events: &[u8]) -> Appended {
+        self.append_marked(owner, events, true)
+    }
+
+    /// As [`Journal::append`], for a record that no audit shows unless it asks for payments.
+    pub fn append_unaudited(&self, owner: u64, events: &[u8]) -> Appended {
+        self.append_marked(owner, events, false)
+    }
+
+    #[inline]
+    fn append_marked(&self, owner: u64, events: &[u8], is_audited: bool) -> Appended {
         let mut buffer = self.buffer.lock();
         let appended = buffer.put(Kind::Events, owner, &[events], &self.marks);
         if owner == 0 {
             self.marks.shared.store(appended.lsn.0, Ordering::Release);
+        }
+        // Before a reader learns of the record.
+        if is_audited {
+            self.mark_audited(appended, appended.lsn);
         }
         self.publish(buffer);
         appended
@@ -246,13 +264,14 @@ impl Journal {
     /// wait for.
     pub fn append_group(&self, parts: &[(u64, Vec<u8>)]) -> (Vec<Appended>, Lsn) {
         let mut buffer = self.buffer.lock();
-        let begin = buffer.put(Kind::Begin, 0, &[], &self.marks).lsn;
-        let group = begin.0.to_le_bytes();
+        let begin = buffer.put(Kind::Begin, 0, &[], &self.marks);
+        let group = begin.lsn.0.to_le_bytes();
         let put = |(owner, events): &(u64, Vec<u8>)| buffer.put(Kind::Part, *owner, &[&group, events], &self.marks);
         let appended = parts.iter().map(put).collect();
         let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
         let end = buffer.put(Kind::End, 0, &[&group, &count.to_le_bytes()], &self.marks).lsn;
         self.marks.shared.store(end.0, Ordering::Release);
+        self.mark_audited(begin, end);
         self.publish(buffer);
         (appended, end)
     }

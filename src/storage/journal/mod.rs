@@ -42,6 +42,7 @@
 //! A journal of an earlier format continues in segments of the present one.
 
 pub mod archived;
+mod audit;
 mod background;
 mod follow;
 pub(in crate::storage) mod format;
@@ -92,6 +93,7 @@ pub use crate::{
                 raw_reader::RawReader,
                 raw_records::{RawFlaw, RawRecords},
             },
+            state::audited_blocks::{AuditSpan, AuditedRecord},
         },
         keys::Keys,
         recovery::Recovery,

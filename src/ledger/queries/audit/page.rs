@@ -14,7 +14,7 @@ use crate::{
     },
     storage::{
         encoding,
-        journal::{FollowError, Lsn, UnreadableRecords, Visited},
+        journal::{AuditSpan, FollowError, Lsn, UnreadableRecords, Visited},
     },
 };
 use std::{
@@ -22,12 +22,17 @@ use std::{
     ops::ControlFlow,
 };
 
-/// The most records that one page reads backwards, and the rest of the last window.
-pub const AUDIT_READS_MAX: usize = 100_000;
+/// The most records that one page reads backwards, and the rest of the last window. A window counts as some
+/// records in addition.
+pub const AUDIT_READS_MAX: usize = 16_384;
+/// The cost of finding the first record of a window, in records.
+const WINDOW_READS: usize = 128;
 /// The most earlier steps of customers that one page reads, and the rest of the last customer.
-const STEP_READS_MAX: usize = 20_000;
-/// The number of records of a window.
-const WINDOW_RECORDS: u64 = 8_192;
+const STEP_READS_MAX: usize = 2_048;
+/// The most steps of one customer that a page reads. Of an older value of a longer history it is not known what it was.
+const CUSTOMER_STEPS_MAX: usize = 2_048;
+/// The number of records of a window whose entries are not known.
+const WINDOW_RECORDS: u64 = 4_096;
 /// Records that are written within this time may be in another order than their times. The changes of a bulk job have the
 /// time at which the job began; uploads, which can run longer, are left out ([`record_time`]).
 const ORDER_SKEW_MS: i64 = 600_000;
@@ -49,6 +54,7 @@ struct AuditReader<'a, 't> {
     query: &'a AuditQuery<'a>,
     show: &'t mut ShowEntry<'t>,
     records_read: usize,
+    windows_read: usize,
     steps_read: usize,
 }
 
@@ -75,10 +81,15 @@ impl Ledger {
         if let Some(to) = query.to.filter(|_| are_times_ordered) {
             high = self.last_before_time(begins_at, high, to.plus(ORDER_SKEW_MS));
         }
-        let mut reader = AuditReader { ledger: self, query, show, records_read: 0, steps_read: 0 };
-        while high >= begins_at && high > Lsn::NONE {
-            let low = Lsn(high.0.saturating_sub(WINDOW_RECORDS - 1)).max(begins_at);
-            let Window { mut found, first_time, is_cut, .. } = reader.read_window(low, high)?;
+        let mut reader = AuditReader { ledger: self, query, show, records_read: 0, windows_read: 0, steps_read: 0 };
+        while let Some(span) = self.next_span(query, begins_at, high) {
+            high = span.high;
+            let low = span.low.unwrap_or(Lsn(high.0.saturating_sub(WINDOW_RECORDS - 1))).max(begins_at);
+            let window = reader.read_window(low, high)?;
+            if span.low.is_none() && window.is_complete(query) {
+                self.journal.note_audited(low, high, &window.audited);
+            }
+            let Window { mut found, first_time, is_cut, .. } = window;
             let oldest = found.front().map(|candidate| candidate.lsn);
             let places = places_by_customer(found.iter());
             let mut replayed: HashMap<LogOffset, ReplayedStep> = HashMap::new();
@@ -98,11 +109,20 @@ impl Ledger {
                 break;
             }
             high = Lsn(low.0 - 1);
-            if reader.records_read >= AUDIT_READS_MAX {
+            if reader.records_read + reader.windows_read * WINDOW_READS >= AUDIT_READS_MAX {
                 return Ok(page(Some(low), reader.records_read));
             }
         }
         Ok(page(None, reader.records_read))
+    }
+
+    /// The records up to `high` that a page reads next. `None`: there is nothing more to read.
+    fn next_span(&self, query: &AuditQuery<'_>, begins_at: Lsn, high: Lsn) -> Option<AuditSpan> {
+        let span = match query.with_payments {
+            true => Some(AuditSpan { low: None, high }),
+            false => self.journal.audit_span(high),
+        };
+        span.filter(|span| span.high >= begins_at && span.high > Lsn::NONE)
     }
 
     /// A record up to which all records before a time are found, by bisection. The last window can contain later ones.
@@ -152,30 +172,12 @@ impl AuditReader<'_, '_> {
     /// Finds the candidates in a window of records.
     fn read_window(&mut self, low: Lsn, high: Lsn) -> Result<Window, FollowError> {
         let (mut window, ledger) = (Window::new(low, high, self.query.limit), self.ledger);
-        let mut after = Lsn(low.0.saturating_sub(1));
-        while after < high {
-            let followed = ledger.journal.follow_committed(after, &mut |visited| {
-                let last = match visited {
-                    Visited::Records(records) => {
-                        self.records_read += records.len();
-                        window.add_records(ledger, self.query, records);
-                        records.last().map_or(after, |record| record.lsn)
-                    }
-                    Visited::Unreadable(unreadable) => {
-                        window.add_unreadable(unreadable);
-                        unreadable.last
-                    }
-                };
-                if last >= high { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            });
-            after = match followed {
-                Ok(followed) if followed.was_cut => followed.next.max(Lsn(after.0 + 1)),
-                Ok(_) => break,
-                // Lost records, or records that were deleted during the call.
-                Err(FollowError::Gone { begins_at, .. }) if begins_at.0 > after.0 + 1 => Lsn(begins_at.0 - 1),
-                Err(error) => return Err(error),
-            };
-        }
+        ledger.read_window(low, high, &mut |visited| match visited {
+            Visited::Records(records) => window.add_records(ledger, self.query, records),
+            Visited::Unreadable(unreadable) => window.add_unreadable(unreadable),
+        })?;
+        self.records_read += window.records_read;
+        self.windows_read += 1;
         Ok(window)
     }
 
@@ -222,7 +224,7 @@ impl AuditReader<'_, '_> {
         wanted: &HashSet<LogOffset>,
         replayed: &mut HashMap<LogOffset, ReplayedStep>,
     ) {
-        let Some(steps) = self.ledger.customer_steps(number, last) else { return };
+        let Some(steps) = self.ledger.customer_steps(number, last, CUSTOMER_STEPS_MAX) else { return };
         self.steps_read += steps.len();
         let is_partial = !steps.is_whole();
         steps.replay(self.ledger, &mut |offset, step, before, after| {

@@ -14,13 +14,18 @@ use crate::{
     ledger::{
         LedgerLimits, LedgerStorage,
         payments::record::{Actor, RecordEvents},
-        queries::audit::entry::{AuditEntry, AuditQuery},
+        queries::audit::{
+            entry::{AuditEntry, AuditQuery},
+            page::AUDIT_READS_MAX,
+        },
         state::ledger::Ledger,
     },
     storage::{encoding, journal::Lsn},
 };
 use std::ops::ControlFlow;
 
+/// The records that one page reads at most, with the rest of its last window.
+const PAGE_READS: usize = AUDIT_READS_MAX + 4_096;
 /// More records than one page reads.
 const RECORDS: u64 = 105_000;
 /// A step after this many records.
@@ -42,6 +47,11 @@ struct Step {
 
 /// Customers of `m` and of another merchant whose status changes now and then, among many other records.
 fn ledger() -> (Ledger, Vec<Step>) {
+    ledger_with(false)
+}
+
+/// As [`ledger`]; `by_payments`: the other records are those of payments.
+fn ledger_with(by_payments: bool) -> (Ledger, Vec<Step>) {
     let bounds = LedgerLimits { transactions_max: 1, skew: ClockSkew { past_ms: 0, future_ms: 0 } };
     let ledger = Ledger::new(bounds, LedgerStorage::in_memory((1, 2)));
     let mut filler = Vec::new();
@@ -55,7 +65,10 @@ fn ledger() -> (Ledger, Vec<Step>) {
     }
     for n in 0..RECORDS {
         if n % EVERY != 0 {
-            ledger.journal.append(0, &filler);
+            match by_payments {
+                true => ledger.journal.append_unaudited(0, &filler),
+                false => ledger.journal.append(0, &filler),
+            };
             continue;
         }
         let (number, merchant) = customers[usize::try_from(n / EVERY).unwrap() % customers.len()];
@@ -94,6 +107,7 @@ fn pages(ledger: &Ledger, from: Option<Millis>, to: Option<Millis>, limit: usize
             if shown == limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         let page = page.unwrap();
+        assert!(page.records_read <= PAGE_READS, "a page reads {} records", page.records_read);
         reads += page.records_read;
         match page.next {
             Some(next) => before = Some(next),
@@ -129,6 +143,60 @@ fn pages_contain_each_step_once_with_its_values() {
         let is_narrow = expected.len() < 20;
         assert!(!is_narrow || reads < 40_000, "{from:?} to {to:?}: {reads} records were read");
     }
+}
+
+#[test]
+fn what_payments_recorded_is_not_read_again() {
+    let (ledger, steps) = ledger_with(true);
+    let wanted: Vec<Step> = steps.iter().rev().copied().collect();
+    let entries = RECORDS.div_ceil(EVERY);
+    let near = usize::try_from(entries * 256).unwrap();
+    for limit in [1_000, 7] {
+        let (found, reads) = pages(&ledger, None, None, limit);
+        assert_eq!(found, wanted, "pages of {limit}");
+        assert!(reads <= near, "{reads} of {RECORDS} records were read");
+    }
+    // After a start it is not known. The first pages read everything, and those after them do not.
+    ledger.journal.forget_audited();
+    for (most, least) in [(usize::MAX, usize::try_from(RECORDS).unwrap()), (near, 0)] {
+        let (found, reads) = pages(&ledger, None, None, 1_000);
+        assert_eq!(found, wanted);
+        assert!((least..=most).contains(&reads), "{reads} records were read");
+    }
+    // An entry that is recorded between is found.
+    let step = steps.last().unwrap();
+    let mut shard = ledger.customers.lock(step.number);
+    let changed = [CustomerEvent::CustomerChanged(CustomerChange::Status(CustomerStatus::Suspicious))];
+    let actor = Actor { author: Author { by: Some(name("olga")), ..Author::SYSTEM }, now: step.at };
+    let events = RecordEvents { after: &changed, ..RecordEvents::default() };
+    let recorded = ledger.record(shard.get_mut(step.number).unwrap(), actor, events);
+    drop(shard);
+    let (found, reads) = pages(&ledger, None, None, 1_000);
+    assert_eq!((found.len(), found[0].lsn), (wanted.len() + 1, Lsn(recorded.number)));
+    assert!(reads <= near + 256);
+}
+
+#[test]
+fn a_filter_that_matches_nothing_costs_each_page_a_bounded_part() {
+    let (ledger, _) = ledger();
+    let (mut before, mut read) = (None, 0);
+    loop {
+        let (merchant, customers) = (name("m"), None);
+        let (with_payments, includes) = (false, &|_: &_| false);
+        let (from, to, limit) = (None, None, 50);
+        let query = AuditQuery { merchant, before, from, to, customers, with_payments, limit, includes };
+        let page = ledger.read_audit(&query, &mut |_| panic!("nothing matches")).unwrap();
+        assert!(page.records_read <= PAGE_READS, "a page reads {} records", page.records_read);
+        read += page.records_read;
+        match page.next {
+            Some(next) => {
+                assert!(before.is_none_or(|before| next < before), "each page goes on");
+                before = Some(next);
+            }
+            None => break,
+        }
+    }
+    assert!(read as u64 >= RECORDS, "every record was read: {read}");
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::{
     },
     storage::{
         encoding,
-        journal::{Lsn, Record, UnreadableRecords},
+        journal::{AuditedRecord, Lsn, Record, UnreadableRecords},
     },
 };
 use smallvec::SmallVec;
@@ -60,6 +60,11 @@ pub(super) struct Window {
     bytes: VecDeque<usize>,
     bytes_sum: usize,
     pub(super) found: VecDeque<Candidate>,
+    /// The records that no payment wrote, of every merchant.
+    pub(super) audited: Vec<AuditedRecord>,
+    has_unreadable: bool,
+    /// The number of records that were read.
+    pub(super) records_read: usize,
     /// The time of the first record with a time.
     pub(super) first_time: Option<Millis>,
     /// Whether older candidates were dropped.
@@ -75,8 +80,24 @@ struct GroupSignal {
 
 impl Window {
     pub(super) fn new(low: Lsn, high: Lsn, limit: usize) -> Self {
-        let (bytes, found) = (VecDeque::new(), VecDeque::new());
-        Self { low, high, limit, bytes, bytes_sum: 0, found, first_time: None, is_cut: false }
+        Self {
+            low,
+            high,
+            limit,
+            bytes: VecDeque::new(),
+            bytes_sum: 0,
+            found: VecDeque::new(),
+            audited: Vec::new(),
+            has_unreadable: false,
+            records_read: 0,
+            first_time: None,
+            is_cut: false,
+        }
+    }
+
+    /// Whether `audited` has every record of the window that no payment wrote.
+    pub(super) fn is_complete(&self, query: &AuditQuery<'_>) -> bool {
+        query.customers.is_none() && !self.has_unreadable
     }
 
     fn push(&mut self, lsn: Lsn, content: CandidateContent, bytes: usize) {
@@ -92,6 +113,7 @@ impl Window {
 
     /// Adds records that cannot be read, as far as they are in the window.
     pub(super) fn add_unreadable(&mut self, unreadable: &UnreadableRecords) {
+        self.has_unreadable = true;
         let (first, last) = (unreadable.first.max(self.low), unreadable.last.min(self.high));
         if first <= last {
             let unreadable = UnreadableRecords { first, last, reason: unreadable.reason.clone() };
@@ -101,21 +123,30 @@ impl Window {
 
     /// Adds the records of one step that the query selects.
     pub(super) fn add_records(&mut self, ledger: &Ledger, query: &AuditQuery<'_>, records: &[Record<'_>]) {
+        self.records_read += records.len();
         let instrument = if records.len() > 1 { blocked_instrument(records) } else { None };
         let mut signal = None;
         for record in records {
-            if self.first_time.is_none() {
+            if self.first_time.is_none() && self.contains(record.lsn) {
                 self.first_time = decode(record).ok().and_then(|events| record_time(&events));
             }
             let added = match record.owner {
                 0 => self.add_global(query, record, signal.as_ref()),
                 FIRST_CUSTOMER.. => self.add_customer(ledger, query, record, instrument.as_deref(), &mut signal),
                 // A placeholder has transactions only.
-                _ => Ok(()),
+                _ => Ok(false),
             };
-            if let Err(error) = added {
-                let (first, last, reason) = (record.lsn, record.lsn, error.to_string());
-                self.add_unreadable(&UnreadableRecords { first, last, reason });
+            match added {
+                Ok(true) if self.contains(record.lsn) => {
+                    let step = records.first().unwrap_or(record);
+                    let (step_lsn, step_offset) = (step.lsn, step.offset);
+                    self.audited.push(AuditedRecord { lsn: record.lsn, step_lsn, step_offset });
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let (first, last, reason) = (record.lsn, record.lsn, error.to_string());
+                    self.add_unreadable(&UnreadableRecords { first, last, reason });
+                }
             }
         }
     }
@@ -124,6 +155,7 @@ impl Window {
         (self.low..=self.high).contains(&lsn)
     }
 
+    /// Adds the record of a customer. Returns whether no payment wrote it.
     fn add_customer(
         &mut self,
         ledger: &Ledger,
@@ -131,15 +163,11 @@ impl Window {
         record: &Record<'_>,
         instrument: Option<&str>,
         signal: &mut Option<GroupSignal>,
-    ) -> Result<(), encoding::DecodeError> {
+    ) -> Result<bool, encoding::DecodeError> {
         let number = record.owner;
         let is_selected = query.customers.is_none_or(|customers| customers.contains(&number));
         if !is_selected || (!query.with_payments && encoding::begins_with_transaction(record.events)) {
-            return Ok(());
-        }
-        let merchant = ledger.customers.lock(number).get(number).map(|customer| customer.merchant);
-        if merchant != Some(query.merchant) {
-            return Ok(());
+            return Ok(false);
         }
         let decoded = decode(record)?;
         let events: SmallVec<[&CustomerEvent; 8]> = decoded.iter().filter_map(customer_event).collect();
@@ -147,8 +175,16 @@ impl Window {
             CustomerEvent::AuditEntry(entry) => Some(*entry),
             _ => None,
         });
-        let Some(entry) = entry else { return Ok(()) };
+        let Some(entry) = entry else { return Ok(false) };
         let kind = kind_of_step(&events, entry.source);
+        let is_audited = kind != AuditKind::Payment;
+        if !is_audited && !query.with_payments {
+            return Ok(false);
+        }
+        let merchant = ledger.customers.lock(number).get(number).map(|customer| customer.merchant);
+        if merchant != Some(query.merchant) {
+            return Ok(is_audited);
+        }
         let of_signal = events.iter().find_map(|event| match event {
             CustomerEvent::SignalReceived { signal, names_instrument, .. } => Some((*signal, *names_instrument)),
             _ => None,
@@ -169,19 +205,25 @@ impl Window {
             let content = CandidateContent::Customer { head, number, offset: record.offset, instrument };
             self.push(record.lsn, content, 0);
         }
-        Ok(())
+        Ok(is_audited)
     }
 
+    /// Adds a record of no customer. Returns whether an audit can show it.
     fn add_global(
         &mut self,
         query: &AuditQuery<'_>,
         record: &Record<'_>,
         signal: Option<&GroupSignal>,
-    ) -> Result<(), encoding::DecodeError> {
+    ) -> Result<bool, encoding::DecodeError> {
         if query.customers.is_some() || !self.contains(record.lsn) {
-            return Ok(());
+            return Ok(false);
         }
-        let events = decode(record)?.into_iter().filter_map(|event| match event {
+        let decoded = decode(record)?;
+        let made_by_payment = |event: &encoding::RecordedEvent| {
+            matches!(event, encoding::RecordedEvent::Global(GlobalEvent::ExternalIdsGenerated { .. }))
+        };
+        let is_audited = !decoded.iter().all(made_by_payment);
+        let events = decoded.into_iter().filter_map(|event| match event {
             encoding::RecordedEvent::Global(event) => event_for(event, query.merchant, signal),
             encoding::RecordedEvent::Customer(_) => None,
         });
@@ -195,7 +237,7 @@ impl Window {
         if events.iter().any(|(_, event)| matches!(event, GlobalEvent::OperationAudited(_))) {
             events.retain(|(_, event)| matches!(event, GlobalEvent::OperationAudited(_)));
         }
-        let Some((kind, first)) = events.first() else { return Ok(()) };
+        let Some((kind, first)) = events.first() else { return Ok(is_audited) };
         let (source, by) = author_of(first, signal);
         let is_signal = *kind == AuditKind::InstrumentBlock;
         let at = first.recorded_at().unwrap_or(Millis(0));
@@ -205,7 +247,7 @@ impl Window {
             let events = events.into_iter().map(|(_, event)| event).collect();
             self.push(record.lsn, CandidateContent::Global { head, events }, record.events.len());
         }
-        Ok(())
+        Ok(is_audited)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::storage::journal::{
         raw_reader::RawReader,
         raw_records::{RawFlaw, RawRecord, RawRecords},
     },
-    state::{files::Files, segment_writer::Writer},
+    state::{files::Files, positions::RecordPosition, segment_writer::Writer},
     write::{BatchMode, StepResult, describe_error},
 };
 use std::sync::{Arc, atomic::Ordering};
@@ -167,7 +167,10 @@ impl Journal {
             return Ok(());
         }
         let mut buffer = self.buffer.lock();
+        // Their events are not looked at: an audit reads all of them.
+        let first = RecordPosition { lsn: Lsn(buffer.last().0.saturating_add(1)), offset: buffer.end() };
         buffer.put_raw(frames_of(group).chain(frames_of(frames)), last, &self.marks);
+        self.audited.lock().mark(first, last);
         self.publish(buffer);
         self.write_batch(files, writer, BatchMode::Blocking).map(drop)
     }

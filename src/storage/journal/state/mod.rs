@@ -1,5 +1,6 @@
 //! The parts of a running journal. None of them knows the journal itself.
 
+pub(in crate::storage) mod audited_blocks;
 pub(in crate::storage) mod buffer;
 pub(in crate::storage) mod disk_pace;
 pub(in crate::storage) mod files;
