@@ -59,7 +59,8 @@ pub use crate::ledger::queries::limits_exceeded::{
 };
 pub use crate::ledger::queries::memory_use::MemoryUse;
 pub use crate::ledger::queries::transactions::{
-    PAGE_MAX, TransactionPage, TransactionPosition, TransactionQuery, UnreadableTransaction,
+    PAGE_MAX, TransactionCursor, TransactionOrder, TransactionPage, TransactionPosition, TransactionQuery,
+    TransactionTime, UnreadableTransaction,
 };
 pub use crate::ledger::recovery::state::StateRecovery;
 pub use crate::ledger::replication::apply::{Replicated, ReplicatedError};

@@ -19,8 +19,8 @@ use levelgate::{
         },
     },
     ledger::{
-        Ledger, LedgerLimits, LedgerStorage, Retention, SealedMerchants, SentSignal, SignalledCustomer,
-        TransactionQuery,
+        CustomerId, Ledger, LedgerLimits, LedgerStorage, Retention, SealedMerchants, SentSignal, SignalledCustomer,
+        TransactionOrder, TransactionQuery, TransactionView,
     },
     service::{commit::AnswerGate, documents::problem::ProblemDocument, error::ServiceError, payments::PaymentService},
     storage::{
@@ -32,6 +32,7 @@ use levelgate::{
 };
 use serde_json::json;
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -252,27 +253,72 @@ impl Harness {
         (0..Ledger::shard_count()).map(|shard| self.desk.ledger.evict(shard, &retention, now)).sum()
     }
 
-    /// All transactions of a merchant with their status; each must say what it says when it is shown alone.
+    /// All transactions of a merchant with their status; each must say what it says when it is shown alone, and each other
+    /// order of the list must have the same ones.
     pub fn listed(&self, merchant: &str) -> String {
+        self.listed_if(merchant, true)
+    }
+
+    /// As [`Self::listed`]. `has_times`: no accepted clock has moved the time of a transaction.
+    pub fn listed_if(&self, merchant: &str, has_times: bool) -> String {
         let (rules, now) = (self.desk.rules(), self.desk.clock.now(None).expect("a time"));
-        let mut wanted = TransactionQuery { limit: 7, ..TransactionQuery::default() };
-        let mut all = Vec::new();
+        let (mut all, mut of_customers) = (Vec::new(), BTreeMap::<u64, Vec<String>>::new());
+        self.each_listed(merchant, &TransactionQuery { limit: 7, ..TransactionQuery::default() }, &mut |listed| {
+            let id = &listed.transaction.opening.id;
+            let shown = self.desk.ledger.show(&rules, merchant, id, now).expect("what is listed is shown");
+            let (listed_as, shown_as) = (format!("{:?}", listed.transaction), format!("{:?}", shown.transaction));
+            assert_eq!(listed_as, shown_as, "{merchant} {id}: the list and the transaction differ");
+            all.push(format!("{id} {}", listed.transaction.status(listed.now).word()));
+            if let Some(CustomerId::Number(number)) = listed.customer.customer_id {
+                of_customers.entry(number).or_default().push(id.to_string());
+            }
+        });
+        // Unassigned transactions have an order that depends on the folder's secret.
+        all.sort();
+        for (number, mut ids) in of_customers {
+            let customer_id = Some(number.to_string());
+            let query =
+                TransactionQuery { order: TransactionOrder::Newest, customer_id, limit: 5, ..Default::default() };
+            let (mut newest, mut times) = (Vec::new(), Vec::new());
+            self.each_listed(merchant, &query, &mut |listed| {
+                newest.push(listed.transaction.opening.id.to_string());
+                times.push(listed.transaction.opening.at);
+            });
+            let is_ordered = times.windows(2).all(|two| two[0] >= two[1]);
+            assert!(is_ordered || !has_times, "{merchant} {number}: {newest:?} {times:?}");
+            ids.sort();
+            newest.sort();
+            assert_eq!(newest, ids, "{merchant} {number}: the newest first");
+        }
+        let mut recorded = Vec::new();
+        let query = TransactionQuery { order: TransactionOrder::Newest, limit: 11, ..TransactionQuery::default() };
+        self.each_listed(merchant, &query, &mut |listed| {
+            let id = &listed.transaction.opening.id;
+            recorded.push(format!("{id} {}", listed.transaction.status(listed.now).word()));
+        });
+        recorded.sort();
+        let is_whole = self.journal().begins_at() == Lsn(1) && self.journal().last_committed() == self.journal().last();
+        if is_whole {
+            assert_eq!(recorded, all, "{merchant}: by the records of the openings");
+        } else {
+            // Those whose opening was deleted, or is not committed, are not among them.
+            assert!(recorded.iter().all(|shown| all.binary_search(shown).is_ok()), "{merchant}: {recorded:?} {all:?}");
+            assert!(recorded.windows(2).all(|two| two[0] != two[1]), "{merchant}: one twice: {recorded:?}");
+        }
+        all.join(", ")
+    }
+
+    /// Calls `each` with the transactions of all pages.
+    fn each_listed(&self, merchant: &str, query: &TransactionQuery, each: &mut dyn FnMut(&TransactionView)) {
+        let now = self.desk.clock.now(None).expect("a time");
+        let mut wanted = query.clone();
         loop {
             let page = self.desk.ledger.list_transactions(merchant, &wanted, LocalTime::utc(now)).expect("a page");
-            for listed in &page.transactions {
-                let id = &listed.transaction.opening.id;
-                let shown = self.desk.ledger.show(&rules, merchant, id, now).expect("what is listed is shown");
-                let (listed_as, shown_as) = (format!("{:?}", listed.transaction), format!("{:?}", shown.transaction));
-                assert_eq!(listed_as, shown_as, "{merchant} {id}: the list and the transaction differ");
-                all.push(format!("{id} {}", listed.transaction.status(listed.now).word()));
-            }
+            page.transactions.iter().for_each(&mut *each);
             match page.next {
                 Some(next) => wanted.after = Some(next),
                 None => break,
             }
         }
-        // Unassigned transactions have an order that depends on the folder's secret.
-        all.sort();
-        all.join(", ")
     }
 }

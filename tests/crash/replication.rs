@@ -318,7 +318,7 @@ fn a_standby_contains_what_a_recovery_contains() {
         assert_eq!(one.1.len(), other.1.len(), "{about}");
         let answers = |harness: &Harness| {
             let ledger = &harness.desk.ledger;
-            let mut answers = vec![harness.listed("side"), staff_calls::all(harness)];
+            let mut answers = vec![harness.listed_if("side", false), staff_calls::all(harness)];
             for level in LEVELS {
                 answers.push(format!("{level}: {}", ledger.customers_with_level(&key(level))));
             }
@@ -511,7 +511,7 @@ fn a_snapshot_of_a_standby_contains_what_its_records_contain() {
             let opened = Harness::open(image, &indexes.fresh(), Sync::Interval, &rules(), Some(now)).expect("a start");
             let later = Millis(now + 60 * DAY_MS);
             let totals = format!("{:?}", opened.desk.ledger.lifetime_totals(later));
-            (totals, pieces(&opened.desk.ledger), opened.listed("side"))
+            (totals, pieces(&opened.desk.ledger), opened.listed_if("side", false))
         });
         assert_eq!(one.0, other.0, "{about}");
         for (one, other) in one.1.iter().zip(&other.1) {

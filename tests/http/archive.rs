@@ -56,6 +56,20 @@ fn lifetime_used(daemon: &Daemon) -> String {
     lifetime["amount"]["used"].as_str().expect("an amount").to_owned()
 }
 
+/// The ids of all pages of a list.
+fn listed(daemon: &Daemon, query: &str) -> Vec<String> {
+    let (mut listed, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = daemon.get(&format!("/v1/merchants/acme/transactions{query}{cursor}")).ok();
+        let ids = page["transactions"].as_array().expect("a list").iter();
+        listed.extend(ids.map(|t| t["transaction_id"].as_str().expect("an id").to_owned()));
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return listed,
+        }
+    }
+}
+
 #[test]
 fn archived_transactions_are_shown_replayed_and_listed() {
     let mut daemon = a_month_later();
@@ -74,19 +88,16 @@ fn archived_transactions_are_shown_replayed_and_listed() {
             assert_eq!(again.ok()["decision"], "allow");
             daemon.reserve(&with(pay(&format!("t{n}"), "11.00"), &when(n * 1_000))).problem(409);
         }
-        let mut listed = Vec::new();
-        let mut cursor = String::new();
-        loop {
-            let page = daemon.get(&format!("/v1/merchants/acme/transactions?customer_id=1000001&limit=7{cursor}")).ok();
-            let ids = page["transactions"].as_array().expect("a list").iter();
-            listed.extend(ids.map(|t| t["transaction_id"].as_str().expect("an id").to_owned()));
-            match page["next_cursor"].as_str() {
-                Some(next) => cursor = format!("&cursor={next}"),
-                None => break,
-            }
-        }
         let wanted: Vec<String> = (0..80).map(|n| format!("t{n}")).collect();
-        assert_eq!(listed, wanted, "all orders, {round} a restart");
+        assert_eq!(listed(&daemon, "?customer_id=1000001&limit=7"), wanted, "all orders, {round} a restart");
+        let newest: Vec<String> = wanted.iter().rev().cloned().collect();
+        for query in ["?order=newest&limit=7", "?order=newest&customer_id=1000001&limit=7"] {
+            let found = listed(&daemon, query);
+            let known: Vec<&String> = found.iter().filter(|id| wanted.contains(id)).collect();
+            assert_eq!(known, newest.iter().collect::<Vec<_>>(), "{query}, {round} a restart");
+        }
+        let approved = listed(&daemon, "?order=newest&customer_id=1000001&status=approved&limit=4");
+        assert_eq!(approved, (0..80).rev().filter(|n| n % 3 == 0).map(|n| format!("t{n}")).collect::<Vec<_>>());
         let declined = daemon.get("/v1/merchants/acme/transactions?status=declined&limit=1000").ok();
         assert_eq!(declined["transactions"].as_array().expect("a list").len(), 27, "{round} a restart");
         daemon.kill_and_start();

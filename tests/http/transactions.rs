@@ -155,3 +155,39 @@ fn reconciliation_is_paged_by_a_cursor_without_loss_or_repetition() {
     found.sort();
     assert_eq!(found, expected);
 }
+
+#[test]
+fn the_order_is_that_of_the_parameter() {
+    let (daemon, alice) = shop();
+    // Placed before all but one of the others.
+    daemon.reserve(&with(pay("early", "1.00"), &json!({ "occurred_at": at(29 * MINUTE) }))).ok();
+    let list = |query: &str| -> Vec<String> {
+        let answer = daemon.get(&format!("/v1/merchants/acme/{query}")).ok();
+        let text = |t: &Value| t["transaction_id"].as_str().expect("an id").to_owned();
+        listed(&answer).iter().map(text).collect()
+    };
+    let of_alice = format!("customers/{alice}/transactions");
+    let oldest = ["reserved", "approved", "flagged", "denied", "early"];
+    let newest = ["denied", "early", "flagged", "approved", "reserved"];
+    for (query, want) in [("", oldest), ("?order=oldest", oldest), ("?order=newest", newest)] {
+        assert_eq!(list(&format!("{of_alice}{query}")), want, "{query}");
+    }
+    assert_eq!(list(&format!("transactions?customer_id={alice}&order=newest")), newest);
+    let of_all = ["early", "bob", "denied", "flagged", "approved", "reserved"];
+    assert_eq!(list("transactions?order=newest"), of_all);
+    assert_eq!(list("transactions?order=newest&status=approved"), ["flagged", "approved"]);
+    let from = at(15 * MINUTE);
+    assert_eq!(list(&format!("{of_alice}?order=newest&from={from}")), ["denied", "early", "flagged"]);
+    assert_eq!(list(&format!("transactions?order=newest&to={from}")), ["approved", "reserved"]);
+    // A cursor is one of its order and of its list.
+    for (path, order) in [(of_alice.as_str(), "oldest"), (&of_alice, "newest"), ("transactions", "newest")] {
+        let page = daemon.get(&format!("/v1/merchants/acme/{path}?order={order}&limit=2")).ok();
+        let cursor = page["next_cursor"].as_str().expect("a cursor").to_owned();
+        assert_eq!(list(&format!("{path}?order={order}&limit=1&cursor={cursor}")).len(), 1);
+        let other = if order == "oldest" { "newest" } else { "oldest" };
+        let problem = daemon.get(&format!("/v1/merchants/acme/{path}?order={other}&cursor={cursor}")).problem(400);
+        assert_eq!(problem["field"], "cursor", "{problem}");
+    }
+    let problem = daemon.get("/v1/merchants/acme/transactions?order=last").problem(400);
+    assert_eq!(problem["field"], "order", "{problem}");
+}

@@ -12,7 +12,7 @@ use crate::{
         transaction::status::{Flag, Status},
         vocabulary::direction::Direction,
     },
-    ledger::{AuditKind, PAGE_MAX},
+    ledger::{AuditKind, PAGE_MAX, TransactionOrder},
     service::monitoring::latest_events::EventWord,
     telemetry::decision_series::Resolution,
 };
@@ -67,8 +67,13 @@ fn of_query(path: &str, key: &str, generator: &mut SchemaGenerator) -> Option<De
         "cursor" => (
             "The `next_cursor` of the page before.",
             json_schema!({
-                "type": "string", "pattern": "^[0-9]+([-_]-?[0-9]*)?$", "maxLength": 64, "examples": ["1000101"]
+                "type": "string", "pattern": "^[0-9]+([-_]-?[0-9]*)?(_-?[0-9]+)?$", "maxLength": 64, "examples": ["1000101"]
             }),
+        ),
+        "order" => (
+            "The order: `oldest` is by customer, and of each customer in the order of recording; `newest` is the newest first, \
+             of one customer by `occurred_at`, of a merchant by `recorded_at`. Absent: `oldest`.",
+            generator.subschema_for::<WordOf<TransactionOrder>>(),
         ),
         "after" => (
             "The `next` of the page before; 0 begins with the oldest event that is kept.",

@@ -1,4 +1,8 @@
-//! Reads transactions: one by its id, or a list for reconciliation. A list locks one customer at a time.
+//! Reads transactions: one by its id, or a page of a list. A list locks one customer at a time.
+
+mod by_customer;
+mod newest_of_customer;
+mod newest_recorded;
 
 use crate::domain::{
     customer::aggregate::Customer,
@@ -14,17 +18,18 @@ use crate::domain::{
     vocabulary::{
         calendar::{Calendar, LocalTime},
         time::Millis,
+        words::words,
     },
 };
 use crate::ledger::{
-    index::{customer_numbers::FIRST_CUSTOMER, sharding::SHARDS, transaction_index::TransactionSlot},
+    index::transaction_index::TransactionSlot,
     payments::{
         answer::{TransactionView, customer_of},
         transaction_rules::headroom_of,
     },
     state::{ledger::Ledger, loaded_transaction::LoadedTransaction},
 };
-use std::sync::atomic::Ordering;
+use crate::storage::journal::Lsn;
 
 /// The most transactions of one page.
 pub const PAGE_MAX: usize = 1_000;
@@ -35,6 +40,20 @@ const VISITS_MAX: u64 = 200_000;
 const LOADED_VISIT: u64 = 20;
 /// The most slots of one customer that are examined at once. They are read under the customer's lock.
 const WINDOW_SLOTS_MAX: u32 = 4_096;
+
+words! {
+    /// The order of a list of transactions.
+    #[derive(Default)]
+    TransactionOrder {
+        /// By customer, and of each customer in the order of recording. A listed transaction keeps its position, and a new
+        /// one comes after the others of its customer.
+        #[default]
+        Oldest = "oldest",
+        /// Of one customer: by the time of the transaction, the newest first. Of several customers: by the record of the
+        /// opening, the newest first.
+        Newest = "newest",
+    }
+}
 
 /// A query for transactions. A transaction matches all filters.
 #[derive(Debug, Clone, Default)]
@@ -53,10 +72,35 @@ pub struct TransactionQuery {
     pub instrument: Option<String>,
     /// The customer was found so. Transactions without a customer are [`CustomerResolution::Bypassed`].
     pub resolution: Option<CustomerResolution>,
+    /// The order.
+    pub order: TransactionOrder,
     /// The most transactions of the page.
     pub limit: usize,
-    /// After this position.
-    pub after: Option<TransactionPosition>,
+    /// Where the page begins; `None`: at the begin of the list. A cursor of another order is one, too.
+    pub after: Option<TransactionCursor>,
+}
+
+/// Where a page of a list begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionCursor {
+    /// After this position, in the order of customers.
+    After(TransactionPosition),
+    /// Before this place in the order of time, for the transactions of one customer.
+    Before(TransactionTime),
+    /// Before this record, for the transactions of several customers.
+    BeforeRecord(Lsn),
+}
+
+/// A place in the order of time of one customer's transactions. Of two with the same time, the one of the customer with the
+/// higher number is newer, where customers were merged, and then the one that was recorded later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TransactionTime {
+    /// The time of the transaction.
+    pub at: Millis,
+    /// The number of the customer.
+    pub customer: u64,
+    /// The slot.
+    pub slot: u32,
 }
 
 /// A position in the order of transactions: by customer, and by slot within a customer.
@@ -69,6 +113,24 @@ pub struct TransactionPosition {
 }
 
 impl TransactionQuery {
+    /// Whether the cursor is one of the query's order.
+    #[must_use]
+    pub fn has_cursor_of_order(&self) -> bool {
+        match self.after {
+            None => true,
+            Some(TransactionCursor::After(_)) => self.order == TransactionOrder::Oldest,
+            Some(TransactionCursor::Before(_)) => self.order == TransactionOrder::Newest && self.customer_id.is_some(),
+            Some(TransactionCursor::BeforeRecord(_)) => {
+                self.order == TransactionOrder::Newest && self.customer_id.is_none()
+            }
+        }
+    }
+
+    /// Whether which transactions match is only in their facts, which are read from the journal.
+    fn needs_facts(&self) -> bool {
+        self.instrument.is_some() || self.resolution.is_some()
+    }
+
     fn matches(&self, at: Millis, status: Status, flags: Flags) -> bool {
         self.status.is_none_or(|wanted| status == wanted)
             && self.flag.is_none_or(|flag| flags.contains(flag))
@@ -102,16 +164,35 @@ fn names_instrument(transaction: &Transaction, id: &str) -> bool {
 }
 
 /// A page of transactions.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct TransactionPage {
-    /// In the order of customers, and of each customer in the order of opening.
+    /// In the order of the query.
     pub transactions: Vec<TransactionView>,
     /// Those that may match and cannot be read.
     pub unreadable: Vec<UnreadableTransaction>,
-    /// The position after which the next page begins; `None`: this is the last page.
-    pub next: Option<TransactionPosition>,
-    /// The number of customers and slots that were examined.
+    /// Where the next page begins; `None`: this is the last page.
+    pub next: Option<TransactionCursor>,
+    /// The number of customers, slots and records that were examined.
     pub visited: u64,
+}
+
+impl TransactionPage {
+    /// Adds a transaction, or that it cannot be read. Returns whether the page is full.
+    fn add(
+        &mut self,
+        position: TransactionPosition,
+        viewed: Result<Option<TransactionView>, Refusal>,
+        limit: usize,
+    ) -> bool {
+        match viewed {
+            Ok(transaction) => self.transactions.extend(transaction),
+            // A placeholder owns transactions of every merchant: it is not known whose this one is.
+            Err(refusal) => {
+                self.unreadable.push(UnreadableTransaction { position, reason: refusal.to_string() });
+            }
+        }
+        self.transactions.len() + self.unreadable.len() >= limit
+    }
 }
 
 /// A transaction whose records cannot be read.
@@ -129,31 +210,6 @@ struct Candidate {
     slot: TransactionSlot,
     last_record: LogOffset,
     now: Millis,
-}
-
-/// The slots of one customer that are examined.
-struct SlotSpan {
-    customer: u64,
-    from: u32,
-    /// The most slots.
-    slots: u32,
-}
-
-/// The candidates in some slots of one customer.
-struct Window {
-    /// In the order of their slots.
-    candidates: Vec<Candidate>,
-    /// The number of slots that were examined, and one for the customer.
-    visited: u64,
-    /// The slot at which the next window begins; `None`: the customer has no more.
-    next: Option<u32>,
-}
-
-impl Window {
-    /// No customer, or one of another merchant.
-    fn of_nothing() -> Self {
-        Self { candidates: Vec::new(), visited: 1, next: None }
-    }
 }
 
 impl Ledger {
@@ -190,11 +246,11 @@ impl Ledger {
         })
     }
 
-    /// A page of a merchant's transactions. The order is stable: a listed transaction keeps its position, and a new one
-    /// comes after the others of its customer. Facts are read without a lock. A transaction that cannot be read ends no page.
+    /// A page of a merchant's transactions. See [`TransactionOrder`] for their order. Facts are read without a lock. A
+    /// transaction that cannot be read ends no page.
     ///
     /// # Errors
-    /// The archive's index cannot be read.
+    /// The archive's index or the journal cannot be read.
     pub fn list_transactions(
         &self,
         merchant: &str,
@@ -208,7 +264,7 @@ impl Ledger {
     /// UTC, because merchants have different time zones.
     ///
     /// # Errors
-    /// The archive's index cannot be read.
+    /// Those of [`Ledger::list_transactions`].
     pub fn list_all_transactions(&self, query: &TransactionQuery, now: Millis) -> Result<TransactionPage, Refusal> {
         self.list(None, query, LocalTime::utc(now))
     }
@@ -219,132 +275,11 @@ impl Ledger {
         query: &TransactionQuery,
         local: LocalTime<'_>,
     ) -> Result<TransactionPage, Refusal> {
-        let mut page = TransactionPage { transactions: Vec::new(), unreadable: Vec::new(), next: None, visited: 0 };
-        let (first, first_slot) = query.after.map_or((0, 0), |after| (after.customer, after.slot.saturating_add(1)));
-        let placeholders = SHARDS as u64;
-        let numbers: Box<dyn Iterator<Item = u64>> = match query.customer_id.as_deref() {
-            // No customer has a number between the placeholders and the first customer.
-            None if query.resolution == Some(CustomerResolution::Bypassed) => {
-                Box::new(first.min(placeholders)..placeholders)
-            }
-            None => {
-                let end = self.next_customer.load(Ordering::Relaxed);
-                Box::new((first.min(placeholders)..placeholders).chain(first.max(FIRST_CUSTOMER)..end))
-            }
-            Some(id) => {
-                let Ok(mut numbers) = self.merge_group_numbers(merchant.unwrap_or_default(), id) else {
-                    return Ok(page);
-                };
-                numbers.sort_unstable();
-                Box::new(numbers.into_iter().filter(move |number| *number >= first))
-            }
-        };
-        // Which instrument a transaction names, and how its customer was found, is only in its facts, which are read from
-        // the journal.
-        let is_loaded = query.instrument.is_some() || query.resolution.is_some();
-        let (mut visits, visit) = (0_u64, if is_loaded { LOADED_VISIT } else { 1 });
-        // A page examines about as many slots as it shows, and more at a time while few match.
-        let mut slots = u32::try_from(query.limit).unwrap_or(u32::MAX).clamp(1, WINDOW_SLOTS_MAX);
-        for number in numbers {
-            let mut from = Some(if number == first { first_slot } else { 0 });
-            while let Some(slot) = from {
-                let span = SlotSpan { customer: number, from: slot, slots };
-                let window = self.window(&span, merchant, query, local.now)?;
-                if window.next.is_some() {
-                    slots = slots.saturating_mul(2).min(WINDOW_SLOTS_MAX);
-                }
-                visits += window.visited;
-                page.visited += window.visited;
-                for candidate in window.candidates {
-                    visits += visit - 1;
-                    let position = TransactionPosition { customer: number, slot: candidate.slot.slot };
-                    match self.view_candidate(&candidate, merchant, query, local.calendar) {
-                        Ok(transaction) => page.transactions.extend(transaction),
-                        // A placeholder owns transactions of every merchant: it is not known whose this one is.
-                        Err(refusal) => {
-                            page.unreadable.push(UnreadableTransaction { position, reason: refusal.to_string() });
-                        }
-                    }
-                    let is_full = page.transactions.len() + page.unreadable.len() >= query.limit;
-                    if is_full || (visit > 1 && visits >= VISITS_MAX) {
-                        page.next = Some(position);
-                        return Ok(page);
-                    }
-                }
-                from = window.next;
-                if visits >= VISITS_MAX {
-                    let slot = from.map_or(u32::MAX, |next| next - 1);
-                    page.next = Some(TransactionPosition { customer: number, slot });
-                    return Ok(page);
-                }
-            }
+        match (query.order, query.customer_id.as_deref()) {
+            (TransactionOrder::Oldest, _) => self.list_by_customer(merchant, query, local),
+            (TransactionOrder::Newest, Some(id)) => self.list_newest_of_customer(merchant, id, query, local),
+            (TransactionOrder::Newest, None) => self.list_newest_recorded(merchant, query, local),
         }
-        Ok(page)
-    }
-
-    /// The transactions of one customer in a span of slots that may be on the page: the matching ones in memory, and all
-    /// evicted ones.
-    fn window(
-        &self,
-        span: &SlotSpan,
-        merchant: Option<&str>,
-        query: &TransactionQuery,
-        now: Millis,
-    ) -> Result<Window, Refusal> {
-        let SlotSpan { customer: number, from: from_slot, slots } = *span;
-        let mut shard = self.customers.lock(number);
-        let Some(customer) = shard.get_mut(number) else { return Ok(Window::of_nothing()) };
-        // Placeholders own transactions of every merchant.
-        let is_of_another = merchant.is_some_and(|merchant| customer.merchant.as_str() != merchant);
-        if number >= FIRST_CUSTOMER && is_of_another {
-            return Ok(Window::of_nothing());
-        }
-        let now = self.settle(customer, now);
-        let end = customer.summaries().next_slot().min(from_slot.saturating_add(slots));
-        let next = (end < customer.summaries().next_slot()).then_some(end);
-        let visited = 1 + u64::from(end.saturating_sub(from_slot));
-        let first_kept = customer.summaries().first_slot().min(end);
-        // Slots before `first_kept` that are still in memory. The archive may index them too, without their last facts.
-        let in_memory: Vec<u32> = customer
-            .summaries()
-            .starting_at(from_slot)
-            .map(|(slot, _)| slot)
-            .take_while(|slot| *slot < first_kept)
-            .collect();
-        // An accepted clock may have moved the time of a summary; the time of the transaction is in its facts.
-        let any_time = TransactionQuery { from: None, to: None, ..query.clone() };
-        let summary_query = if self.clocks.has_moved_entries() { &any_time } else { query };
-        let candidate = |slot, key, last_record| {
-            let slot = TransactionSlot { customer: number, slot };
-            Candidate { key, slot, last_record, now }
-        };
-        let mut candidates: Vec<Candidate> = customer
-            .summaries()
-            .starting_at(from_slot)
-            .take_while(|(slot, _)| *slot < end)
-            .filter(|(_, summary)| summary.offset >= self.journal_start)
-            .filter(|(_, summary)| summary_query.matches(summary.at, summary.status(now), summary.flags()))
-            .map(|(slot, summary)| candidate(slot, summary.key, summary.offset))
-            .collect();
-        drop(shard);
-        if let Some(archive) = self.archive.as_ref().filter(|_| from_slot < first_kept) {
-            let archived = archive.of_customer(number, from_slot, first_kept);
-            let (newer, forgotten_before) =
-                (self.archived_facts.of_customer(number, from_slot..first_kept), self.forgotten_before());
-            for (slot, offset) in archived.map_err(|error| Refusal::Unreadable(error.to_string()))? {
-                if in_memory.binary_search(&slot).is_err() {
-                    let of_slot = newer.partition_point(|(known, _)| *known < slot);
-                    let newer = newer[of_slot..].iter().take_while(|(known, _)| *known == slot);
-                    let newer = newer.map(|(_, offset)| *offset).max();
-                    let last_record = newer.map_or(offset, |newer| newer.max(offset));
-                    if last_record >= forgotten_before {
-                        candidates.push(candidate(slot, 0, last_record));
-                    }
-                }
-            }
-            candidates.sort_by_key(|candidate| candidate.slot.slot);
-        }
-        Ok(Window { candidates, visited, next })
     }
 
     fn view_candidate(

@@ -11,9 +11,15 @@ use crate::{
             opening::CustomerResolution,
             status::{Flag, Status},
         },
-        vocabulary::calendar::{Calendar, LocalTime},
+        vocabulary::{
+            calendar::{Calendar, LocalTime},
+            time::Millis,
+        },
     },
-    ledger::{FIRST_CUSTOMER, TransactionPosition, TransactionQuery, UnreadableTransaction},
+    ledger::{
+        FIRST_CUSTOMER, TransactionCursor, TransactionOrder, TransactionPosition, TransactionQuery, TransactionTime,
+        UnreadableTransaction,
+    },
     service::{
         documents::{
             payments::transaction::TransactionDocument,
@@ -23,14 +29,15 @@ use crate::{
         payments::payment_service::PaymentService,
         reply::{Answered, Reply},
     },
+    storage::journal::Lsn,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::borrow::Cow;
 
 /// The keys of a transaction list.
-pub(crate) const TRANSACTION_KEYS: [&str; 8] =
-    ["status", "flag", "resolution", "from", "to", "customer_id", "limit", "cursor"];
+pub(crate) const TRANSACTION_KEYS: [&str; 9] =
+    ["status", "flag", "resolution", "from", "to", "customer_id", "order", "limit", "cursor"];
 
 /// A page of transactions.
 #[derive(Serialize, JsonSchema)]
@@ -64,6 +71,30 @@ impl<'a> UnreadableDocument<'a> {
     }
 }
 
+/// The text of a cursor: a customer and a slot, and the time after them in the order of time; or a record.
+fn cursor_text(cursor: TransactionCursor) -> String {
+    match cursor {
+        TransactionCursor::After(TransactionPosition { customer, slot }) => format!("{customer}-{slot}"),
+        TransactionCursor::Before(TransactionTime { at, customer, slot }) => format!("{customer}-{slot}_{}", at.0),
+        TransactionCursor::BeforeRecord(lsn) => lsn.0.to_string(),
+    }
+}
+
+/// The cursor of [`cursor_text`].
+fn parse_cursor(text: &str) -> Option<TransactionCursor> {
+    let Some((customer, rest)) = text.split_once('-') else {
+        return text.parse().ok().map(|lsn| TransactionCursor::BeforeRecord(Lsn(lsn)));
+    };
+    let customer = customer.parse().ok()?;
+    Some(match rest.split_once('_') {
+        None => TransactionCursor::After(TransactionPosition { customer, slot: rest.parse().ok()? }),
+        Some((slot, at)) => {
+            let at = Millis(at.parse().ok()?);
+            TransactionCursor::Before(TransactionTime { at, customer, slot: slot.parse().ok()? })
+        }
+    })
+}
+
 /// The filter that pairs of a key and a text describe, each key at most once. Dates are those of the merchant's calendar;
 /// without one, those of UTC.
 pub(crate) fn transaction_filter<'p>(
@@ -83,13 +114,8 @@ pub(crate) fn transaction_filter<'p>(
                 filter.customer_id = Some(value.trim().to_owned());
             }
             "limit" => filter.limit = page_limit(&value)?,
-            "cursor" => {
-                let place = |text: &str| {
-                    let (customer, slot) = text.split_once('-')?;
-                    Some(TransactionPosition { customer: customer.parse().ok()?, slot: slot.parse().ok()? })
-                };
-                filter.after = Some(cursor(&value, place)?);
-            }
+            "order" => filter.order = parse_word::<TransactionOrder>("order", &value)?,
+            "cursor" => filter.after = Some(cursor(&value, parse_cursor)?),
             other => return Err(ServiceError::unknown_field(other, &TRANSACTION_KEYS.join(", "))),
         }
     }
@@ -114,9 +140,15 @@ impl PaymentService {
     /// A page of a merchant's transactions. It can read many and from the disk.
     ///
     /// # Errors
-    /// The merchant is not known, or a transaction cannot be read.
+    /// The merchant is not known, the cursor is of another order, or the archive's index or the journal cannot be read.
     pub(crate) fn transactions(&self, merchant: &str, filter: &TransactionQuery) -> Answered {
         let (rules, now) = (self.rules(), self.time()?);
+        if !filter.has_cursor_of_order() {
+            return Err(ServiceError::unknown_value(
+                "cursor",
+                "is a `next_cursor` of an earlier page of the same order",
+            ));
+        }
         let calendar = rules.merchant(merchant).map_or(Calendar::utc(), |merchant| &merchant.calendar);
         let page = self.ledger.list_transactions(merchant, filter, LocalTime { calendar, now })?;
         if page.transactions.is_empty() && !self.is_or_was_configured(merchant) {
@@ -125,7 +157,28 @@ impl PaymentService {
         Ok(Reply::new(&TransactionPage {
             transactions: page.transactions.iter().map(|shown| TransactionDocument::of(shown, &rules)).collect(),
             unreadable: page.unreadable.iter().map(UnreadableDocument::of).collect(),
-            next_cursor: page.next.map(|next| format!("{}-{}", next.customer, next.slot)),
+            next_cursor: page.next.map(cursor_text),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_returns() {
+        let time = |at| TransactionTime { at: Millis(at), customer: 1_000_001, slot: 7 };
+        for cursor in [
+            TransactionCursor::After(TransactionPosition { customer: 12, slot: 0 }),
+            TransactionCursor::Before(time(1_790_000_000_000)),
+            TransactionCursor::Before(time(-5)),
+            TransactionCursor::BeforeRecord(Lsn(42)),
+        ] {
+            assert_eq!(parse_cursor(&cursor_text(cursor)), Some(cursor));
+        }
+        for wrong in ["", "x", "1-", "-1", "1-2-3", "1-2_", "1-2_3_4", "1_2", "1-2_x"] {
+            assert_eq!(parse_cursor(wrong), None, "{wrong}");
+        }
     }
 }

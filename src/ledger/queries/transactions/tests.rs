@@ -13,14 +13,20 @@ use crate::{
     ledger::{LedgerLimits, LedgerStorage},
 };
 
+mod newest;
+
 const NOW: Millis = Millis(1_700_000_000_000);
 const SHOP: &str = "id = \"m\"\nname = \"M\"\noperation_mode = \"crm\"\n[[gates]]\nid = \"g\"\n[[projects]]\nid = \"p\"\n\
     [[projects.endpoints]]\nid = \"e\"\ncurrency = \"EUR\"\ngates = [\"g\"]\n";
 
 fn rules() -> Rules {
+    rules_of(SHOP)
+}
+
+fn rules_of(merchant: &str) -> Rules {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("merchants")).unwrap();
-    std::fs::write(folder.path().join("merchants/m.toml"), SHOP).unwrap();
+    std::fs::write(folder.path().join("merchants/m.toml"), merchant).unwrap();
     config::load(folder.path()).unwrap().rules
 }
 
