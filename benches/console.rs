@@ -30,7 +30,7 @@ const BATCH_LINES: u64 = 20_000;
 const SLOW: Duration = Duration::from_millis(50);
 
 /// Pages in states that their address alone does not have.
-const STATES: [&str; 8] = [
+const STATES: [&str; 15] = [
     "/console/m/acme/customers?email=payer5@example.com",
     "/console/m/acme/customers?email=pay",
     "/console/m/acme/customers?name=Pay",
@@ -38,6 +38,13 @@ const STATES: [&str; 8] = [
     "/console/m/acme/customers?status=fraud",
     "/console/m/acme/transactions?status=denied",
     "/console/m/acme/transactions?customer_id=1000001",
+    "/console/m/acme/transactions?order=oldest",
+    "/console/m/acme/transactions?flag=late",
+    "/console/m/acme/customers/1000001/orders?order=oldest",
+    "/console/audit?customer_id=1000001",
+    "/console/audit?by=nobody",
+    "/console/audit?kind=erasure",
+    "/console/audit?kind=payment&by=nobody",
     "/console/m/acme/decide?merchant_customer_identifier=c1&direction=deposit&amount=400.00&currency=EUR&payment_method=card",
 ];
 
@@ -76,6 +83,15 @@ fn address_of(path: &str) -> Option<String> {
     (!address.contains('{')).then_some(address)
 }
 
+/// Changes of the first customers by an operator, which the audit shows. A million payments are recorded after them.
+fn change(agent: &ureq::Agent, root: &str, customers: u64) {
+    for n in 1..=customers.min(100) {
+        let url = format!("{root}/v1/merchants/acme/customers/{}", 1_000_000 + n);
+        let answer = agent.patch(url).send(format!("{{\"comment\":\"change {n}\"}}")).expect("an answer");
+        assert!(answer.status().is_success(), "{}", answer.status());
+    }
+}
+
 /// Customers who have paid once, with an e-mail address and a name; the last hundred are denied once.
 fn fill(agent: &ureq::Agent, root: &str, customers: u64) {
     let mut from = 0;
@@ -97,6 +113,9 @@ fn fill(agent: &ureq::Agent, root: &str, customers: u64) {
         assert!(answer.status().is_success(), "{text}");
         let first = text.lines().next().unwrap_or_default();
         assert!(first.contains("\"decision\""), "{first}");
+        if from == 0 {
+            change(agent, root, end);
+        }
         from = end;
     }
 }

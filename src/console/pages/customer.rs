@@ -18,8 +18,12 @@ use crate::{
         links::query_text,
         page_request::{Outcome, PageRequest, Paged},
         pages::{
-            customers::full_name, decide::customer_key, limits_chooser::chooser, order_table::order_table,
-            recent_denials::recent_denials, usage_bars::limit_table,
+            customers::full_name,
+            decide::customer_key,
+            limits_chooser::chooser,
+            order_table::{order_link, order_of, order_table},
+            recent_denials::recent_denials,
+            usage_bars::limit_table,
         },
         parts::{badge, facts, nothing, or_dash, pager, time},
     },
@@ -254,25 +258,30 @@ pub(in crate::console) fn orders(request: &PageRequest) -> Paged {
     let merchant = request.merchant()?;
     let customer = customer_of(request, merchant)?;
     let dates = ["from", "to"].map(|key| (key, request.query(key)));
-    let cursor = [("cursor", request.query("cursor"))];
-    let sent = dates.iter().chain(&cursor).filter(|(_, value)| !value.is_empty());
+    let order = order_of(request);
+    let place = [("cursor", request.query("cursor")), ("order", order)];
+    let sent = dates.iter().chain(&place).filter(|(_, value)| !value.is_empty());
     let limit = PAGE_LIMIT.to_string();
     let pairs = sent.copied().chain([("limit", limit.as_str())]);
     let pairs = pairs.map(|(key, value)| (Cow::Borrowed(key), Cow::Borrowed(value)));
     let filter = transaction_filter(pairs, Some(&merchant.calendar))?;
     let orders = request.read(request.customers(merchant).transactions(request.parameter("customer"), filter))?;
     let transactions = list(&orders, "/transactions");
+    let kept: Vec<_> = dates.into_iter().chain([("order", request.query("order"))]).collect();
+    let words = if order == "oldest" { "The oldest come first." } else { "The newest come first." };
     let body = html! {
         form method="get" class="filters" {
             @for ((key, value), label) in dates.iter().zip(["From", "To"]) {
                 label class="field" { span { (label) } input type="date" name=(key) value=(value); }
             }
-            div class="actions" { button { "Show" } span class="quiet" { "The oldest come first." } }
+            @if order == "oldest" { input type="hidden" name="order" value=(order); }
+            div class="actions" { button { "Show" } }
         }
         @if transactions.is_empty() { (nothing("The customer has no transactions in this time.")) } @else {
             (order_table(transactions, merchant.id.as_str(), &request.links, &merchant.calendar, false))
-            (pager("orders", &dates, &orders, !request.query("cursor").is_empty()))
+            (order_link("orders", &kept, order, words))
         }
+        (pager("orders", &kept, &orders, !request.query("cursor").is_empty()))
     };
     Ok(page(request, merchant, &customer, ("orders", body)))
 }

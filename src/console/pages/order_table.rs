@@ -3,13 +3,34 @@
 use crate::{
     console::{
         document::{spaced, text},
-        links::Links,
+        links::{Links, query_text},
+        page_request::PageRequest,
         parts::{amount, badge, or_dash, time},
     },
     domain::vocabulary::calendar::Calendar,
 };
 use maud::{Markup, html};
 use serde_json::Value;
+
+/// The order of a list of transactions: what came last is what people ask for, so the newest come first if the address
+/// names no order.
+pub(super) fn order_of(request: &PageRequest) -> &str {
+    match request.query("order") {
+        "" => "newest",
+        sent => sent,
+    }
+}
+
+/// The order of a list in words, with the link that turns it. `kept`: the query of the list.
+pub(super) fn order_link(address: &str, kept: &[(&str, &str)], order: &str, words: &str) -> Markup {
+    let other = if order == "oldest" { "newest" } else { "oldest" };
+    let kept = kept.iter().copied().filter(|(key, _)| *key != "order" && *key != "cursor");
+    html! {
+        p class="quiet" {
+            (words) " " a href={ (address) (query_text(kept.chain([("order", other)]))) } { "Show the " (other) " first" }
+        }
+    }
+}
 
 /// A table of transactions with a link to each. `with_customer`: it also names their customers.
 pub(super) fn order_table(

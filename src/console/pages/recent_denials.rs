@@ -24,21 +24,19 @@ use std::{borrow::Cow, collections::BTreeSet};
 
 /// Denials that are longer ago are among the orders.
 const SPAN_MS: i64 = 24 * 3_600_000;
-/// The most denials that are looked at.
-const LOOKED_AT_MAX: &str = "100";
-/// The most denials that are linked, besides the last one.
-const LINKED_MAX: usize = 3;
+/// The denials that are looked at: the last one is shown, and those before it are linked.
+const LOOKED_AT: &str = "4";
 
 /// The denials of a customer in the last 24 hours: the last one with its reasons and what would pass now. Nothing where there
 /// are none.
 pub(super) fn recent_denials(request: &PageRequest, merchant: &Merchant) -> Result<Markup, ServiceError> {
     let (payments, id) = (&request.console.parts.payments, merchant.id.as_str());
     let from = Millis(payments.time()?.0.saturating_sub(SPAN_MS)).to_string();
-    let pairs = [("status", "denied"), ("limit", LOOKED_AT_MAX), ("from", from.as_str())];
+    let pairs = [("status", "denied"), ("limit", LOOKED_AT), ("from", from.as_str()), ("order", "newest")];
     let pairs = pairs.map(|(key, value)| (Cow::Borrowed(key), Cow::Borrowed(value)));
     let filter = transaction_filter(pairs, Some(&merchant.calendar))?;
     let page = request.read(request.customers(merchant).transactions(request.parameter("customer"), filter))?;
-    let mut denied = list(&page, "/transactions").iter().rev();
+    let mut denied = list(&page, "/transactions").iter();
     let Some(last) = denied.next() else { return Ok(html! {}) };
     let (names_author, number) = (
         |merchant, author, is_signal| request.names_author(merchant, author, is_signal),
@@ -67,7 +65,7 @@ pub(super) fn recent_denials(request: &PageRequest, merchant: &Merchant) -> Resu
             p class="actions" {
                 a class="button plain" href={ (request.links.to(&["m", id, "decide"])) (query) } { "Every limit and gate" }
             }
-            @let others: Vec<&str> = denied.take(LINKED_MAX).map(|other| text(other, "/transaction_id")).collect();
+            @let others: Vec<&str> = denied.map(|other| text(other, "/transaction_id")).collect();
             @if !others.is_empty() {
                 p { "Denied before it: " @for (n, other) in others.iter().enumerate() {
                     @if n > 0 { ", " } a href=(link(other)) { (other) }

@@ -7,7 +7,7 @@ use crate::{
         page_request::{PageRequest, Paged},
         pages::{
             customer::{customer_of, page, step_list},
-            order_table::order_table,
+            order_table::{order_link, order_of, order_table},
         },
         parts::{badge, facts, nothing, or_dash, pager, time},
     },
@@ -82,7 +82,12 @@ pub(in crate::console) fn show(request: &PageRequest) -> Paged {
     let customer = customer_of(request, merchant)?;
     let customers = request.customers(merchant);
     let instrument = instrument_of(request, merchant);
-    let pairs = [("limit", PAGE_LIMIT.to_string()), ("cursor", request.query("cursor").to_owned())];
+    let order = order_of(request);
+    let pairs = [
+        ("limit", PAGE_LIMIT.to_string()),
+        ("cursor", request.query("cursor").to_owned()),
+        ("order", order.to_owned()),
+    ];
     let pairs = pairs.into_iter().filter(|(_, value)| !value.is_empty());
     let pairs = pairs.map(|(key, value)| (Cow::Borrowed(key), Cow::Owned(value)));
     let filter = transaction_filter(pairs, Some(&merchant.calendar))?;
@@ -102,6 +107,8 @@ pub(in crate::console) fn show(request: &PageRequest) -> Paged {
     };
     let address = address(request, merchant);
     let older = text(&history, "/next_cursor");
+    let kept = [("order", request.query("order"))];
+    let words = if order == "oldest" { "The oldest come first." } else { "The newest come first." };
     let body = html! {
         @if let Some(instrument) = &instrument {
             @if request.may_write() { (actions(request, merchant, instrument)) }
@@ -113,8 +120,9 @@ pub(in crate::console) fn show(request: &PageRequest) -> Paged {
             h2 { "Transactions" }
             @if transactions.is_empty() { (nothing("The customer has no transactions with this instrument.")) } @else {
                 (order_table(transactions, merchant.id.as_str(), &request.links, &merchant.calendar, false))
-                (pager(&address, &[], &orders, !request.query("cursor").is_empty()))
+                (order_link(&address, &kept, order, words))
             }
+            (pager(&address, &kept, &orders, !request.query("cursor").is_empty()))
         }
         section {
             h2 { "History" }

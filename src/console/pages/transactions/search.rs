@@ -5,7 +5,7 @@ use crate::{
         document::{list, text},
         layout::Content,
         page_request::{Outcome, PageRequest, Paged},
-        pages::order_table::order_table,
+        pages::order_table::{order_link, order_of, order_table},
         parts::{choice, nothing, pager, text_field},
     },
     domain::{
@@ -27,8 +27,10 @@ const PAGE_LIMIT: &str = "50";
 
 /// A page of transactions by the query of the request.
 fn found(request: &PageRequest, merchant: &Merchant) -> Result<Value, ServiceError> {
-    let limit = [(Cow::Borrowed("limit"), Cow::Borrowed(PAGE_LIMIT))];
-    let sent = request.filters().filter(|(key, _)| !matches!(&**key, "limit" | "transaction_id")).chain(limit);
+    let added = [("limit", PAGE_LIMIT), ("order", order_of(request))];
+    let added = added.map(|(key, value)| (Cow::Borrowed(key), Cow::Borrowed(value)));
+    let sent =
+        request.filters().filter(|(key, _)| !matches!(&**key, "limit" | "order" | "transaction_id")).chain(added);
     let filter = transaction_filter(sent, Some(&merchant.calendar))?;
     request.read(request.console.parts.payments.transactions(merchant.id.as_str(), &filter))
 }
@@ -43,6 +45,12 @@ pub(in crate::console) fn search(request: &PageRequest) -> Paged {
     let page = found(request, merchant);
     let kept = request.query_of_next_page();
     let chosen = |key: &str| request.query(key).to_owned();
+    let order = order_of(request);
+    let words = match (order, request.query("customer_id")) {
+        ("oldest", _) => "By customer; the oldest of each customer come first.",
+        (_, "") => "The newest come first, by the time at which they were recorded.",
+        (_, _) => "The newest come first.",
+    };
     let body = html! {
         form method="get" class="filters" role="search" {
             (text_field("transaction_id", "Transaction id", "", "goes to the transaction"))
@@ -53,6 +61,7 @@ pub(in crate::console) fn search(request: &PageRequest) -> Paged {
             @for (key, label) in [("from", "From"), ("to", "To")] {
                 label class="field" { span { (label) } input type="date" name=(key) value=(chosen(key)); }
             }
+            @if order == "oldest" { input type="hidden" name="order" value=(order); }
             div class="actions" { button { "Search" } " " a href="transactions" { "Clear" } }
         }
         @match &page {
@@ -64,8 +73,8 @@ pub(in crate::console) fn search(request: &PageRequest) -> Paged {
                     @else { (nothing("No transaction matches on this page of the list. There are more.")) }
                 } @else {
                     (order_table(transactions, merchant.id.as_str(), &request.links, &merchant.calendar, true))
-                    p class="quiet" { "By customer; the oldest of each customer come first." }
                 }
+                (order_link("transactions", &kept, order, words))
                 (pager("transactions", &kept, page, !request.query("cursor").is_empty()))
             }
         }
