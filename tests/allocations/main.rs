@@ -18,9 +18,10 @@ use levelgate::{
             opening::{CustomerResolution, OpeningKind},
         },
         usage::series_set::UsageSeriesSet,
-        vocabulary::{attributes::Attributes, time::Millis},
+        vocabulary::{attributes::Attributes, contact::phone, time::Millis},
     },
 };
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat};
 use std::borrow::Cow;
 use support::fixtures::{GATES_AND_CARD, UNREACHED, one_level};
 
@@ -99,4 +100,26 @@ fn deciding_and_applying_a_reserve_allocates_nothing_but_the_growth_of_lists() {
         growths += usize::from(has_grown);
     }
     assert!(growths * 4 <= reserves, "lists grow in {growths} of {reserves} reserves");
+}
+
+/// A compiled pattern allocates thousands of times, and a number needs several patterns.
+#[test]
+fn no_pattern_of_a_phone_number_is_compiled_twice() {
+    let national = |region: rlibphonenumber::Region| {
+        let number = PHONE_NUMBER_UTIL.get_example_number(region).ok()?;
+        let country = phone::Country::parse(&region.to_string())?;
+        Some((country, PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::National).into_owned()))
+    };
+    let examples: Vec<_> = PHONE_NUMBER_UTIL.get_supported_regions().filter_map(national).collect();
+    assert!(examples.len() > 200, "{}", examples.len());
+    let count_round = || {
+        let counted = allocation_counter::measure(|| {
+            for (country, text) in &examples {
+                assert!(phone::valid(Some(*country), text).is_some(), "{text}");
+            }
+        });
+        counted.count_total
+    };
+    let (first, second) = (count_round(), count_round());
+    assert!(second < first / 10, "{first} allocations, then {second}");
 }
