@@ -169,18 +169,23 @@ fn health_answers_at_the_connection_limit_and_closes_each_connection() {
 
 #[test]
 fn every_answer_but_those_to_payments_is_harmless_in_a_browser() {
-    let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
-    let limits = "[http]\nmax_connections = 4\nmax_header_bytes = 8192\nheader_timeout_s = 1\n";
-    folder.write("levelgate.toml", &Settings::SYSTEM.text().replace("[http]\n", limits));
-    let daemon = Daemon::start(folder);
-    let begin = |bytes: &[u8]| {
+    let start = |limits: &str| {
+        let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
+        folder.write("levelgate.toml", &Settings::SYSTEM.text().replace("[http]\n", &format!("[http]\n{limits}\n")));
+        Daemon::start(folder)
+    };
+    let daemon = start("max_header_bytes = 8192\nheader_timeout_s = 1");
+    // Its silent connections stay for longer than the test takes.
+    let full = start("max_connections = 4\nheader_timeout_s = 60");
+    let begin = |daemon: &Daemon, bytes: &[u8]| {
         let mut stream = raw_http::connect(daemon.port());
         // The daemon may hang up before everything is written.
         let _ = stream.write_all(bytes);
         AnswerReader::new(stream).answer()
     };
-    let get =
-        |path: &str| begin(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").as_bytes());
+    let get = |daemon: &Daemon, path: &str| {
+        begin(daemon, format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").as_bytes())
+    };
     let is_harmless = |answer: &Answer| {
         let policy = answer.header("content-security-policy").unwrap_or_default();
         policy.starts_with("default-src 'none'") && answer.header("x-content-type-options") == Some("nosniff")
@@ -196,23 +201,23 @@ fn every_answer_but_those_to_payments_is_harmless_in_a_browser() {
         // No browser sends a payment, but one can open its address.
         ("/v1/merchants/acme/transactions/t1/approve", 405),
     ] {
-        let answer = get(path);
+        let answer = get(&daemon, path);
         assert!(answer.status == status && is_harmless(&answer), "{path}: {answer:?}");
     }
     let long = format!("GET /console HTTP/1.1\r\nx-long: {}", "y".repeat(20_000));
-    let unfinished = begin(long.as_bytes());
+    let unfinished = begin(&daemon, long.as_bytes());
     assert!(unfinished.status == 431 && is_harmless(&unfinished), "{unfinished:?}");
-    let slow = begin(b"GET /console HTTP/1.1\r\nx-slow: ");
+    let slow = begin(&daemon, b"GET /console HTTP/1.1\r\nx-slow: ");
     assert!(slow.status == 408 && is_harmless(&slow), "{slow:?}");
     for (body, status) in [(pay("t1", "1.00").to_string(), 200), ("{}".to_owned(), 400)] {
         let paid = raw_http::send(daemon.port(), "POST", "/v1/merchants/acme/transactions", body.as_bytes());
         assert_eq!(paid.status, status, "{paid:?}");
         assert!(!is_harmless(&paid), "no byte is added to the answer to a payment: {paid:?}");
     }
-    let silent: Vec<TcpStream> = (0..8).map(|_| raw_http::connect(daemon.port())).collect();
-    eventually("the limit is reached", || get("/v1/merchants").status == 503);
+    let silent: Vec<TcpStream> = (0..8).map(|_| raw_http::connect(full.port())).collect();
+    eventually("the limit is reached", || get(&full, "/v1/merchants").status == 503);
     for (path, status) in [("/healthz", 200), ("/console", 503), ("/v1/merchants", 503)] {
-        let answer = get(path);
+        let answer = get(&full, path);
         assert!(answer.status == status && is_harmless(&answer), "{path}: {answer:?}");
     }
     drop(silent);

@@ -22,6 +22,7 @@ const EXPLAINED: &[(&str, &str)] = &[
     ("BulkAnswer.settings_changed", "a global limit that changes settings: tests/http/table_selection.rs"),
     ("BulkOutcome.settings_changed", "the same, of a job: tests/http/table_selection.rs"),
     ("BulkOutcome.undo", "the same, of a job: tests/http/table_selection.rs"),
+    ("BulkOutcome.changed_digest", "a trial has it, and a trial is no job"),
     ("CustomerAboveLimit.", "customers above a lower limit: tests/http/level_trials.rs"),
     ("CustomersAboveLimit.", "the same"),
     ("Decision.flags", "a payment at once with its outcome: tests/http/batch.rs"),

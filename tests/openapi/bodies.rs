@@ -213,6 +213,7 @@ fn fitting(id: &str, place: &str) -> Option<Fitting> {
             In(json!({ "select": {}, "set": { "status": "member" }, "dry_run": true }))
         }
         ("change_customers", "set.global_limit") => Value(container(id, "global_limit")),
+        ("change_customers", "changed_digest") => NotTried("it is the digest of a trial before"),
         _ => return None,
     })
 }

@@ -116,7 +116,10 @@ impl BulkRequest {
         let select = nested_object("select", member(body, "select").ok_or_else(empty_selection)?)?;
         let set = nested_object("set", member(body, "set").ok_or(Refusal::Missing("set"))?)?;
         let is_trial = member(body, "dry_run").map_or(Ok(false), |raw| boolean("dry_run", raw))?;
-        let changed_digest = member(body, "changed_digest").map_or(Ok(None), |raw| text("changed_digest", raw))?;
+        let digest = |raw| -> Result<String, ServiceError> {
+            Ok(text("changed_digest", raw)?.ok_or(Refusal::Missing("changed_digest"))?)
+        };
+        let changed_digest = member(body, "changed_digest").map(digest).transpose()?;
         let (selection, filters) = read_selection(&select, merchant)?;
         let (update, limit) = read_changes(&set, rules, merchant.id, is_trial)?;
         Ok(Self { selection, update, limit, is_trial, changed_digest, filters })
