@@ -1,4 +1,4 @@
-//! The daemon against the floor, in turns.
+//! The daemon against the floor, or against a daemon over its Unix socket, in turns.
 
 use crate::cli::{
     bench::{

@@ -200,7 +200,8 @@ impl CustomerService<'_> {
         Ok(made)
     }
 
-    /// Warnings about filters of an operator's limit that allow more than a filter of a window of the same length that stays in force.
+    /// Warnings about filters of an operator's limit that allow more than a filter that stays in force and has a window of the
+    /// same length.
     fn raises(&self, key: LimitsKey, sent: &[Filter], customer: &Customer, now: Millis) -> Vec<String> {
         let level = in_force(customer, self.merchant, key.direction, key.currency);
         let of_level = level.level.map_or(&[][..], |level| &level.filters);

@@ -95,13 +95,13 @@ pub enum Visited<'a> {
     Unreadable(&'a UnreadableRecords),
 }
 
-/// Which parts of a group are passed on that begins before the first wanted record.
+/// What a reader gets of a group that begins before the first wanted record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Parted {
-    /// The wanted ones.
-    After,
-    /// All.
-    Whole,
+enum GroupParts {
+    /// The wanted records.
+    Wanted,
+    /// All records of the group.
+    All,
 }
 
 /// The parts of a group whose end was not read yet.
@@ -247,7 +247,7 @@ impl Journal {
     /// # Errors
     /// Those of [`Journal::follow`].
     pub fn follow_groups(&self, after: Lsn, visit: &mut Visit<'_>) -> Result<Followed, FollowError> {
-        self.follow_in(Parted::Whole, self.last_committed(), after, visit)
+        self.follow_in(GroupParts::All, self.last_committed(), after, visit)
     }
 
     /// The last committed record.
@@ -257,10 +257,16 @@ impl Journal {
     }
 
     fn follow_up_to(&self, last: Lsn, after: Lsn, visit: &mut Visit<'_>) -> Result<Followed, FollowError> {
-        self.follow_in(Parted::After, last, after, visit)
+        self.follow_in(GroupParts::Wanted, last, after, visit)
     }
 
-    fn follow_in(&self, parted: Parted, last: Lsn, after: Lsn, visit: &mut Visit<'_>) -> Result<Followed, FollowError> {
+    fn follow_in(
+        &self,
+        group_parts: GroupParts,
+        last: Lsn,
+        after: Lsn,
+        visit: &mut Visit<'_>,
+    ) -> Result<Followed, FollowError> {
         let begins_at = self.begins_at();
         let mut from = if after == Lsn::NONE { begins_at } else { Lsn(after.0.saturating_add(1)) };
         while let Some((_, last_lost)) = self.loss_of(from).filter(|_| after == Lsn::NONE) {
@@ -279,7 +285,7 @@ impl Journal {
         if let Some((_, last_lost)) = self.loss_of(from) {
             return Err(FollowError::Gone { after, begins_at: Lsn(last_lost.0.saturating_add(1)) });
         }
-        match self.follow_from((from, parted), nothing, visit) {
+        match self.follow_from((from, group_parts), nothing, visit) {
             Ok(followed) => Ok(followed),
             // The segment was deleted during the call.
             Err(_) if from < self.begins_at() => Err(FollowError::Gone { after, begins_at: self.begins_at() }),
@@ -293,7 +299,7 @@ impl Journal {
 
     fn follow_from(
         &self,
-        (from, parted): (Lsn, Parted),
+        (from, group_parts): (Lsn, GroupParts),
         nothing: Followed,
         visit: &mut Visit<'_>,
     ) -> Result<Followed, ReadError> {
@@ -365,7 +371,7 @@ impl Journal {
                         Some(parts) if parts.group == named => parts,
                         other => other.insert(Parts::of(named)),
                     };
-                    if lsn >= from || parted == Parted::Whole {
+                    if lsn >= from || group_parts == GroupParts::All {
                         parts.parts.push((without_events(&located), events.to_vec()));
                     }
                     continue;
