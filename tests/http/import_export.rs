@@ -361,10 +361,10 @@ fn a_bulk_change_with_the_digest_of_a_trial_changes_the_customers_of_that_trial_
     daemon.post(&format!("{CUSTOMERS}/1000002/merge"), &json!({ "into": "1000001" })).ok();
     let merged = with(ids, &json!({ "changed_digest": tried["changed_digest"] }));
     assert_eq!(daemon.post(&bulk, &merged).problem(409)["code"], "selection_changed");
-    assert_eq!(
-        daemon.post(&bulk, &with(vips, &json!({ "changed_digest": 7 }))).problem(400)["field"],
-        "changed_digest"
-    );
+    for no_text in [json!(7), json!(null)] {
+        let refused = daemon.post(&bulk, &with(vips.clone(), &json!({ "changed_digest": no_text }))).problem(400);
+        assert_eq!((&refused["code"], &refused["field"]), (&json!("wrong_type"), &json!("changed_digest")));
+    }
 }
 
 #[test]

@@ -117,7 +117,7 @@ impl BulkRequest {
         let set = nested_object("set", member(body, "set").ok_or(Refusal::Missing("set"))?)?;
         let is_trial = member(body, "dry_run").map_or(Ok(false), |raw| boolean("dry_run", raw))?;
         let digest = |raw| -> Result<String, ServiceError> {
-            Ok(text("changed_digest", raw)?.ok_or(Refusal::Missing("changed_digest"))?)
+            text("changed_digest", raw)?.ok_or_else(|| ServiceError::wrong_type("changed_digest", "a string"))
         };
         let changed_digest = member(body, "changed_digest").map(digest).transpose()?;
         let (selection, filters) = read_selection(&select, merchant)?;
