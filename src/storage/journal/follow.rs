@@ -95,9 +95,9 @@ pub enum Visited<'a> {
     Unreadable(&'a UnreadableRecords),
 }
 
-/// What a reader gets of a group that begins before the first wanted record.
+/// What is passed on of a group that begins before the first wanted record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum GroupParts {
+enum Passed {
     /// The wanted records.
     Wanted,
     /// All records of the group.
@@ -218,10 +218,10 @@ impl Journal {
     }
 
     /// Passes the durable records after a number that count to the visitor, in order, until it stops. After
-    /// [`Lsn::NONE`] are all that are kept.
+    /// [`Lsn::NONE`] are all that are passed.
     ///
     /// # Errors
-    /// They are not all kept any more, the number was never given, or they cannot be read.
+    /// They are not all passed any more, the number was never given, or they cannot be read.
     pub fn follow(&self, after: Lsn, visit: &mut Visit<'_>) -> Result<Followed, FollowError> {
         self.follow_to(Lsn(u64::MAX), after, visit)
     }
@@ -247,7 +247,7 @@ impl Journal {
     /// # Errors
     /// Those of [`Journal::follow`].
     pub fn follow_groups(&self, after: Lsn, visit: &mut Visit<'_>) -> Result<Followed, FollowError> {
-        self.follow_in(GroupParts::All, self.last_committed(), after, visit)
+        self.follow_in(Passed::All, self.last_committed(), after, visit)
     }
 
     /// The last committed record.
@@ -257,16 +257,10 @@ impl Journal {
     }
 
     fn follow_up_to(&self, last: Lsn, after: Lsn, visit: &mut Visit<'_>) -> Result<Followed, FollowError> {
-        self.follow_in(GroupParts::Wanted, last, after, visit)
+        self.follow_in(Passed::Wanted, last, after, visit)
     }
 
-    fn follow_in(
-        &self,
-        group_parts: GroupParts,
-        last: Lsn,
-        after: Lsn,
-        visit: &mut Visit<'_>,
-    ) -> Result<Followed, FollowError> {
+    fn follow_in(&self, passed: Passed, last: Lsn, after: Lsn, visit: &mut Visit<'_>) -> Result<Followed, FollowError> {
         let begins_at = self.begins_at();
         let mut from = if after == Lsn::NONE { begins_at } else { Lsn(after.0.saturating_add(1)) };
         while let Some((_, last_lost)) = self.loss_of(from).filter(|_| after == Lsn::NONE) {
@@ -285,7 +279,7 @@ impl Journal {
         if let Some((_, last_lost)) = self.loss_of(from) {
             return Err(FollowError::Gone { after, begins_at: Lsn(last_lost.0.saturating_add(1)) });
         }
-        match self.follow_from((from, group_parts), nothing, visit) {
+        match self.follow_from((from, passed), nothing, visit) {
             Ok(followed) => Ok(followed),
             // The segment was deleted during the call.
             Err(_) if from < self.begins_at() => Err(FollowError::Gone { after, begins_at: self.begins_at() }),
@@ -299,7 +293,7 @@ impl Journal {
 
     fn follow_from(
         &self,
-        (from, group_parts): (Lsn, GroupParts),
+        (from, passed): (Lsn, Passed),
         nothing: Followed,
         visit: &mut Visit<'_>,
     ) -> Result<Followed, ReadError> {
@@ -371,7 +365,7 @@ impl Journal {
                         Some(parts) if parts.group == named => parts,
                         other => other.insert(Parts::of(named)),
                     };
-                    if lsn >= from || group_parts == GroupParts::All {
+                    if lsn >= from || passed == Passed::All {
                         parts.parts.push((without_events(&located), events.to_vec()));
                     }
                     continue;
