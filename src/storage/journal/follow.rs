@@ -218,10 +218,10 @@ impl Journal {
     }
 
     /// Passes the durable records after a number that count to the visitor, in order, until it stops. After
-    /// [`Lsn::NONE`] are all that are passed.
+    /// [`Lsn::NONE`] are all that are kept.
     ///
     /// # Errors
-    /// They are not all passed any more, the number was never given, or they cannot be read.
+    /// They are not all kept any more, the number was never given, or they cannot be read.
     pub fn follow(&self, after: Lsn, visit: &mut Visit<'_>) -> Result<Followed, FollowError> {
         self.follow_to(Lsn(u64::MAX), after, visit)
     }
