@@ -25,22 +25,44 @@ fn build(folder: &Path, version: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
+/// The versions that the test installs. No release has them.
+const VERSIONS: [&str; 2] = ["0.0.1", "0.0.2"];
+
+/// Removes the package. The folder of data goes only where it is as the test leaves it: a file in it keeps it.
+fn remove_what_is_left() {
+    let _ = run_system("dpkg", &["--purge", "levelgate"], "");
+    let _ = fs::remove_dir("/var/lib/levelgate/data");
+    let _ = fs::remove_dir("/var/lib/levelgate");
+}
+
 /// Removes the package at the end of the test, however it ends.
 struct Installed;
 
 impl Drop for Installed {
     fn drop(&mut self) {
-        let _ = run_system("dpkg", &["--purge", "levelgate"], "");
+        remove_what_is_left();
+    }
+}
+
+/// Removes what a run of the test that was killed has left. A package that someone else installed stays, and the test fails.
+fn require_a_machine_without_levelgate() {
+    let known = run_system("dpkg-query", &["-W", "-f=${Status} ${Version}", "levelgate"], "");
+    let known = String::from_utf8(known.stdout).unwrap();
+    let version = known.split(' ').next_back().unwrap_or_default();
+    if VERSIONS.contains(&version) {
+        let _ = fs::remove_file("/etc/levelgate/merchants/shop.toml");
+        remove_what_is_left();
+    }
+    for path in ["/usr/bin/levelgate", "/etc/levelgate", "/var/lib/levelgate"] {
+        assert!(!Path::new(path).exists(), "levelgate is installed on this machine already ({known}): {path} is there");
     }
 }
 
 #[test]
 fn the_package_is_installed_upgraded_and_removed() {
-    let known = run_system("dpkg-query", &["-W", "-f=${Status}", "levelgate"], "");
-    assert!(!printed(&known).contains("install ok installed"), "levelgate is installed on this machine already");
-    assert!(!Path::new("/etc/levelgate").exists() && !Path::new("/var/lib/levelgate").exists());
+    require_a_machine_without_levelgate();
     let folder = tempfile::tempdir().unwrap();
-    let (first, second) = (build(folder.path(), "0.0.1"), build(folder.path(), "0.0.2"));
+    let [first, second] = VERSIONS.map(|version| build(folder.path(), version));
     let listed = String::from_utf8(run_system("dpkg-deb", &["--contents", &first], "").stdout).unwrap();
     for path in [
         "./usr/bin/levelgate",
@@ -85,7 +107,7 @@ fn the_package_is_installed_upgraded_and_removed() {
     fs::create_dir("/var/lib/levelgate/data").unwrap();
     dpkg(&["--install", &second]);
     let version = run_system("dpkg-query", &["-W", "-f=${Version}", "levelgate"], "");
-    assert_eq!(version.stdout, b"0.0.2");
+    assert_eq!(version.stdout, VERSIONS[1].as_bytes());
     assert!(fs::read_to_string("/etc/levelgate/levelgate.toml").unwrap().ends_with("# mine\n"));
     assert_eq!(fs::read_to_string("/etc/levelgate/merchants/shop.toml").unwrap(), "id = \"shop\"\n");
 
@@ -95,6 +117,6 @@ fn the_package_is_installed_upgraded_and_removed() {
     let told = dpkg(&["--purge", "levelgate"]);
     assert!(!Path::new("/etc/levelgate").exists(), "{told}");
     assert!(told.contains("has the record of every payment and is kept"), "{told}");
-    fs::remove_dir_all("/var/lib/levelgate").unwrap();
     drop(installed);
+    assert!(!Path::new("/var/lib/levelgate").exists());
 }
