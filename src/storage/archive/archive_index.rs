@@ -10,6 +10,7 @@ use crate::{
             archived_transactions::ArchivedTransactions,
             bloom_filter::BloomFilter,
             error::ArchiveError,
+            guarded_database::GuardedDatabase,
             private_file::make_private,
             segment_indexer::SegmentIndexer,
             tables::{self, Flaw},
@@ -21,7 +22,6 @@ use parking_lot::{Mutex, RwLock};
 use redb::Database;
 use std::{
     fs, io,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -30,7 +30,7 @@ use std::{
 pub struct Archive {
     path: PathBuf,
     id: JournalId,
-    index: RwLock<Database>,
+    index: RwLock<GuardedDatabase>,
     from: AtomicU64,
     before: AtomicU64,
     /// The end of the index when it was damaged. It returns errors until it reaches this place again.
@@ -43,20 +43,17 @@ pub struct Archive {
     changing: Mutex<()>,
 }
 
-/// Calls the database, and turns a panic over damaged bytes into an error.
-fn catch_panic<T>(work: impl FnOnce() -> Result<T, Flaw>) -> Result<T, Flaw> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Flaw::Panicked))
-}
-
-/// Replaces a database that cannot be used by an empty one.
-fn replace_database(path: &Path) -> Result<Database, Flaw> {
+/// Replaces a database that cannot be used by an empty one of a journal, which begins at a place.
+fn replace_database(path: &Path, id: &JournalId, offset: LogOffset) -> Result<GuardedDatabase, Flaw> {
     let io = |error| Flaw::Database(redb::Error::Io(error));
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
         _ => {}
     }
     make_private(path).map_err(io)?;
-    catch_panic(|| Ok(Database::create(path)?))
+    let index = GuardedDatabase::open(path)?;
+    index.call(|index| tables::begin_at(index, &id.0, offset.0))?;
+    Ok(index)
 }
 
 impl Archive {
@@ -67,24 +64,20 @@ impl Archive {
     pub fn open(path: &Path, id: &JournalId) -> Result<Self, ArchiveError> {
         let failed = |flaw: Flaw| ArchiveError::Index { path: path.to_owned(), what: flaw.to_string() };
         let mut messages = make_private(path).map_err(|error| failed(Flaw::Database(redb::Error::Io(error))))?;
-        let opened = catch_panic(|| {
-            let index = Database::create(path)?;
-            let reach = tables::reach(&index, &id.0)?;
+        let opened = GuardedDatabase::open(path).and_then(|index| {
+            let reach = index.call(|index| match tables::reach(index, &id.0)? {
+                Some(reach) => Ok(reach),
+                // The file is new.
+                None => tables::begin_at(index, &id.0, 0).map(|()| (0, 0)),
+            })?;
             Ok((index, reach))
         });
         let (index, reach) = match opened {
-            Ok((index, Some(reach))) => (index, reach),
-            // The file is new.
-            Ok((index, None)) => {
-                tables::begin_at(&index, &id.0, 0).map_err(failed)?;
-                (index, (0, 0))
-            }
+            Ok(opened) => opened,
             Err(flaw) => {
                 messages
                     .push(format!("{} cannot be used ({flaw}); it is built again from the segments", path.display()));
-                let index = replace_database(path).map_err(failed)?;
-                tables::begin_at(&index, &id.0, 0).map_err(failed)?;
-                (index, (0, 0))
+                (replace_database(path, id, LogOffset(0)).map_err(failed)?, (0, 0))
             }
         };
         Ok(Self {
@@ -133,16 +126,14 @@ impl Archive {
             let what = "it was damaged and is being built again".to_owned();
             return Err(ArchiveError::Index { path: self.path.clone(), what });
         }
-        let index = self.index.read();
-        catch_panic(|| work(&index)).map_err(|flaw| {
+        self.index.read().call(work).map_err(|flaw| {
             self.mark_damaged(&flaw);
             self.failed(&flaw)
         })
     }
 
     fn write<T>(&self, work: impl FnOnce(&Database) -> Result<T, Flaw>) -> Result<T, Flaw> {
-        let index = self.index.read();
-        catch_panic(|| work(&index)).inspect_err(|flaw| {
+        self.index.read().call(work).inspect_err(|flaw| {
             // An IO error, such as a full disk, does not mean that the index is damaged.
             if !matches!(flaw, Flaw::Database(redb::Error::Io(_) | redb::Error::PreviousIo)) {
                 self.mark_damaged(flaw);
@@ -254,14 +245,11 @@ impl Archive {
     pub fn rebuild_from(&self, offset: LogOffset) -> Result<(), ArchiveError> {
         let _alone = self.changing.lock();
         let mut index = self.index.write();
-        let made = replace_database(&self.path).and_then(|made| {
-            tables::begin_at(&made, &self.id.0, offset.0)?;
-            Ok(made)
-        });
-        let old = std::mem::replace(&mut *index, made.map_err(|flaw| self.failed(&flaw))?);
+        let made = replace_database(&self.path, &self.id, offset).map_err(|flaw| self.failed(&flaw))?;
+        let old = std::mem::replace(&mut *index, made);
         drop(index);
-        // Closing the damaged database may panic. Its file has no name any more.
-        let _closed = catch_unwind(AssertUnwindSafe(|| drop(old)));
+        // The file of the damaged database has no name any more.
+        drop(old);
         self.required.fetch_max(self.before.load(Ordering::Acquire), Ordering::AcqRel);
         self.set_reach(offset);
         *self.damage.write() = None;

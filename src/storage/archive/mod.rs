@@ -22,6 +22,7 @@ mod archive_index;
 pub(in crate::storage) mod archived_transactions;
 mod bloom_filter;
 mod error;
+mod guarded_database;
 mod private_file;
 mod segment_indexer;
 mod tables;
