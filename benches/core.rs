@@ -53,6 +53,7 @@ use levelgate::{
 use std::{
     borrow::Cow,
     cell::Cell,
+    hint::black_box,
     ops::ControlFlow,
     sync::Barrier,
     time::{Duration, Instant},
@@ -221,6 +222,7 @@ fn core_alone(rules: &Rules) {
         samples.push(started.elapsed().as_nanos() as u32);
     }
     row("read a random customer, nothing decided", &mut samples);
+    dependent_loads(customers);
     samples.clear();
     for n in 0..timed {
         let id = format!("near-{n}");
@@ -311,6 +313,23 @@ fn many_customers(rules: &Rules) {
     let mut ratios: Vec<f64> = (0..5).map(|_| rate(2) / rate(1)).collect();
     ratios.sort_by(f64::total_cmp);
     figure("two threads over one, median of five", format!("{:.2}", ratios[2]));
+}
+
+/// The floor of a random customer: a load whose address is the result of the load before, in memory as large as `customers` of
+/// them. Prints the mean.
+fn dependent_loads(customers: u64) {
+    /// A cache line, which contains the place of the next one.
+    type Line = [u64; 8];
+    const BYTES: u64 = 1_000;
+    let len = customers * BYTES / size_of::<Line>() as u64;
+    let mut order: Vec<u64> = (0..len).collect();
+    (1..len).rev().for_each(|n| order.swap(n as usize, (Random(n).next() % n) as usize));
+    let mut lines = vec![Line::default(); len as usize];
+    order.iter().zip(order.iter().cycle().skip(1)).for_each(|(from, to)| lines[*from as usize][0] = *to);
+    let (loads, started) = (1_000_000, Instant::now());
+    black_box((0..loads).fold(0, |place, _| lines[place as usize][0]));
+    let nanoseconds = started.elapsed().as_nanos() as u64 / loads;
+    figure("a load that waits for the one before, ns", nanoseconds);
 }
 
 /// Customers that were registered and never paid. The in-memory journal is printed separately.

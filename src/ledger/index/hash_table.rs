@@ -3,7 +3,7 @@
 //! An entry is at the slot of its hash or after it. A lookup of an absent entry and its insertion, which every new
 //! transaction does, therefore load the same cache line once.
 
-use std::hint::black_box;
+use prefetch_index::prefetch_index;
 
 /// An entry of a [`Table`].
 pub(in crate::ledger) trait TableEntry: Copy {
@@ -151,7 +151,7 @@ impl<E: TableEntry> Table<E> {
     /// Loads the slot of a hash into the cache.
     pub(in crate::ledger) fn prefetch(&self, hash: u64) {
         if self.slots.len() > 0 {
-            black_box(self.slots.at(self.start(hash)).hash());
+            prefetch_index(std::slice::from_ref(self.slots.at(self.start(hash))), 0);
         }
     }
 

@@ -21,6 +21,7 @@ use crate::ledger::index::{
 };
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, MutexGuard};
+use prefetch_index::prefetch_index;
 use roaring::RoaringBitmap;
 use smallvec::SmallVec;
 use std::{
@@ -200,6 +201,16 @@ impl IdentityIndex {
                 })
             }
         }
+    }
+
+    /// Loads the shard of a digest into the cache.
+    pub(in crate::ledger) fn prefetch_shard(&self, digest: u128) {
+        prefetch_index(&self.shards, shard_of(high_half(digest)));
+    }
+
+    /// Loads the entry of a digest into the cache.
+    pub(in crate::ledger) fn prefetch_entry(&self, digest: u128) {
+        self.shard(digest).oldest.prefetch(high_half(digest));
     }
 
     fn oldest(&self, digest: u128, prefetch: impl Fn()) -> Option<u64> {
@@ -440,7 +451,7 @@ impl IdentityIndex {
 
 /// The digest of an identifier in a merchant, from the digest of the identifier alone: an identifier is unique in its
 /// merchant. The index is never stored, so the hash of the merchant's name may depend on its address in memory.
-fn in_merchant(merchant: Name, identifier: u128) -> u128 {
+pub(in crate::ledger) fn in_merchant(merchant: Name, identifier: u128) -> u128 {
     let mut hasher = SpreadHasher::default();
     merchant.hash(&mut hasher);
     identifier ^ (u128::from(hasher.finish()) << 64)

@@ -7,6 +7,7 @@ pub(in crate::ledger) mod link;
 pub(in crate::ledger) mod load;
 pub(in crate::ledger) mod new_transaction;
 pub(in crate::ledger) mod past;
+pub(in crate::ledger) mod prefetch;
 pub(in crate::ledger) mod record;
 pub(in crate::ledger) mod repeat;
 pub(in crate::ledger) mod reserve;

@@ -6,6 +6,7 @@ use crate::ledger::index::{
     sharding::{SHARDS, SpreadHashBuilder, shard_of},
 };
 use parking_lot::{Mutex, MutexGuard};
+use prefetch_index::prefetch_index;
 use smallvec::SmallVec;
 use std::collections::HashMap;
 
@@ -30,6 +31,13 @@ impl Shard {
         match index_of(number) {
             Some(index) => self.customers.get(index)?.as_ref(),
             None => self.placeholders.get(&number),
+        }
+    }
+
+    /// Loads the place of a customer into the cache.
+    pub(in crate::ledger) fn prefetch(&self, number: u64) {
+        if let Some(index) = index_of(number) {
+            prefetch_index(&self.customers, index);
         }
     }
 
@@ -104,6 +112,11 @@ pub(in crate::ledger) struct Customers(Box<[Mutex<Shard>]>);
 impl Customers {
     pub(in crate::ledger) fn new() -> Self {
         Self((0..SHARDS).map(|_| Mutex::default()).collect())
+    }
+
+    /// Loads the shard of a customer into the cache.
+    pub(in crate::ledger) fn prefetch(&self, number: u64) {
+        prefetch_index(&self.0, shard_of(number));
     }
 
     /// Locks the shard of a customer.
@@ -184,6 +197,11 @@ pub(in crate::ledger) struct Stripes<T = ()>(Box<[Mutex<T>]>);
 impl<T: Default> Stripes<T> {
     pub(in crate::ledger) fn new() -> Self {
         Self((0..SHARDS).map(|_| Mutex::default()).collect())
+    }
+
+    /// Loads the stripe of a key into the cache.
+    pub(in crate::ledger) fn prefetch(&self, key: u64) {
+        prefetch_index(&self.0, shard_of(key));
     }
 
     pub(in crate::ledger) fn lock(&self, key: u64) -> MutexGuard<'_, T> {

@@ -30,6 +30,9 @@ use crate::{
 };
 use std::sync::Arc;
 
+/// A usual line is at least as long.
+const LINE_BYTES: usize = 128;
+
 /// Lines in the order in which they arrived.
 #[derive(Debug, Default)]
 pub struct LineChunk {
@@ -39,6 +42,12 @@ pub struct LineChunk {
 }
 
 impl LineChunk {
+    /// Room for as many bytes of lines.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self { text: Vec::with_capacity(bytes), ends: Vec::with_capacity(bytes / LINE_BYTES + 1) }
+    }
+
     /// Adds a line, or the limit that a line exceeds.
     pub fn push(&mut self, line: Result<&[u8], usize>) {
         let end = line.map(|line| {
@@ -108,7 +117,10 @@ impl PaymentService {
             let payment = line.ok().and_then(|line| payment_ahead(rules, line, &may_enter));
             LineAhead { line, payment }
         };
-        LinesAhead { rules, changes, lines: chunk.lines().map(parse).collect() }
+        let lines: Vec<LineAhead<'_>> = chunk.lines().map(parse).collect();
+        let payments = lines.iter().filter_map(|line| line.payment.as_ref());
+        self.ledger.prefetch_payments(payments.map(|admitted| &admitted.payment));
+        LinesAhead { rules, changes, lines }
     }
 
     /// Decides lines. The caller calls this for the chunks of a stream in their order.

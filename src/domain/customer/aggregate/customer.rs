@@ -30,11 +30,13 @@ use crate::domain::{
     },
     vocabulary::{names::Name, time::Millis},
 };
+use prefetch_index::prefetch_index;
 use smallvec::SmallVec;
 use std::{
     hint::black_box,
     mem,
     ops::{Deref, DerefMut},
+    slice,
 };
 
 /// A customer.
@@ -125,6 +127,21 @@ impl Customer {
     pub fn summaries(&self) -> &TransactionSummaries {
         const NONE: &TransactionSummaries = &TransactionSummaries::NONE;
         self.transactions().map_or(NONE, |paying| &paying.summaries)
+    }
+
+    /// Loads the customer itself into the cache; nothing waits for it. [`Customer::prefetch`] loads what it points to.
+    pub fn prefetch_head(&self) {
+        match &self.0 {
+            CustomerState::Idle(head) => prefetch_index(slice::from_ref(&**head), 0),
+            CustomerState::Paying(paying) => {
+                let PayingCustomer { core, series, holds, summaries } = &**paying;
+                prefetch_index(slice::from_ref(core), 0);
+                prefetch_index(slice::from_ref(&core.profile), 0);
+                prefetch_index(slice::from_ref(series), 0);
+                prefetch_index(slice::from_ref(holds), 0);
+                prefetch_index(slice::from_ref(summaries), 0);
+            }
+        }
     }
 
     /// Reads one word of each allocation that a payment is about to read, so that the cache misses overlap. This saves a
