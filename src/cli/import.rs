@@ -147,7 +147,10 @@ fn import_into_daemon(options: &Options, url: &str, job: &str, progress: &ReadPr
     let table_path = format!("{customers}.csv?mode={}&job={job}", options.mode().word());
     let job_path = format!("{customers}/jobs/{job}");
     let files = options.source.client_files();
-    let job_status = || serde_json::from_str(&daemon_client::get(url, files, &job_path)?).ok();
+    let job_status = || {
+        let answer = daemon_client::get(url, files, &job_path).ok().filter(daemon_client::Answer::is_done)?;
+        serde_json::from_str(answer.body()).ok()
+    };
     let mut attempts = 0;
     loop {
         let send = || daemon_client::post(url, files, &table_path, BufReader::new(progress.count(options.open()?)));

@@ -108,10 +108,9 @@ pub(super) struct RemoteOrder<'a> {
 pub(super) fn open_remote(order: &RemoteOrder<'_>, load: &LoadSettings) -> anyhow::Result<Session> {
     let RemoteOrder { url, files, merchant, pid } = *order;
     let address = server_address(url, files)?;
-    let document = daemon_client::get(url, files, &format!("/v1/merchants/{merchant}")).with_context(|| {
-        format!("{url} does not show the merchant {merchant}: it does not answer, has no such merchant, or refuses the token")
-    })?;
-    let document: Value = serde_json::from_str(&document).context("the daemon's answer is not JSON")?;
+    let answer = daemon_client::get(url, files, &format!("/v1/merchants/{merchant}"))?;
+    anyhow::ensure!(answer.is_done(), "{url} does not show the merchant {merchant}: {}", answer.refusal());
+    let document: Value = serde_json::from_str(answer.body()).context("the daemon's answer is not JSON")?;
     anyhow::ensure!(
         document["benchmark"] == Value::Bool(true),
         "the merchant {merchant} is not reserved for benches: the bench records payments of made-up customers, so the \

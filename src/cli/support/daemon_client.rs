@@ -33,13 +33,7 @@ impl DaemonAddress {
 
     /// Gets a short answer and prints it.
     pub(in crate::cli) fn get_and_print(&self, path: &str) -> anyhow::Result<ExitCode> {
-        let url = join(&self.url, path);
-        let mut request = agent_with(&self.url, &self.files, HEALTH_TIMEOUT)?.get(&url);
-        if let Some(token) = authorization(&self.files)? {
-            request = request.header("authorization", token);
-        }
-        let mut answer = request.call().with_context(|| format!("no answer from {url}"))?;
-        Ok(read_answer(url, &mut answer)?.print())
+        Ok(get_within(&self.url, &self.files, path, HEALTH_TIMEOUT)?.print())
     }
 }
 
@@ -74,6 +68,14 @@ impl Answer {
     /// The body.
     pub(in crate::cli) fn body(&self) -> &str {
         &self.body
+    }
+
+    /// Why the request was refused.
+    pub(in crate::cli) fn refusal(&self) -> String {
+        match serde_json::from_str(&self.body) {
+            Ok(RefusedRequest { detail, .. }) => detail,
+            Err(_) => format!("status {}: {}", self.status, self.body),
+        }
     }
 
     /// Prints the body.
@@ -139,14 +141,23 @@ pub(in crate::cli) fn is_retryable(error: &anyhow::Error) -> bool {
     error.downcast_ref().is_some_and(is_transport)
 }
 
-/// Gets a text; `None`: it does not exist, or the daemon does not answer.
-pub(in crate::cli) fn get(url: &str, files: &ClientFiles, path: &str) -> Option<String> {
-    let mut request = agent(url, files).ok()?.get(join(url, path));
-    if let Some(token) = authorization(files).ok()? {
+/// Gets an answer.
+///
+/// # Errors
+/// The token file cannot be read, or the daemon does not answer.
+pub(in crate::cli) fn get(url: &str, files: &ClientFiles, path: &str) -> anyhow::Result<Answer> {
+    get_within(url, files, path, TIMEOUT)
+}
+
+fn get_within(url: &str, files: &ClientFiles, path: &str, time_max: Duration) -> anyhow::Result<Answer> {
+    let agent = agent_with(url, files, time_max)?;
+    let url = join(url, path);
+    let mut request = agent.get(&url);
+    if let Some(token) = authorization(files)? {
         request = request.header("authorization", token);
     }
-    let mut answer = request.call().ok().filter(|answer| answer.status().is_success())?;
-    answer.body_mut().read_to_string().ok()
+    let answer = request.call();
+    read_answer(url.clone(), &mut answer.with_context(|| format!("no answer from {url}"))?)
 }
 
 /// Copies a file of the daemon to `output`. Prints a refusal and returns false.
