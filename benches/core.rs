@@ -315,8 +315,8 @@ fn many_customers(rules: &Rules) {
     figure("two threads over one, median of five", format!("{:.2}", ratios[2]));
 }
 
-/// The floor of a random customer: a load whose address is the result of the load before, in memory as large as `customers` of
-/// them. Prints the mean.
+/// The floor of reading a random customer. Each load needs the result of the load before, in as much memory as `customers`
+/// take. Prints the mean.
 fn dependent_loads(customers: u64) {
     /// A cache line, which contains the place of the next one.
     type Line = [u64; 8];

@@ -67,6 +67,10 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         show(options, requests);
         return Ok(ExitCode::SUCCESS);
     }
+    anyhow::ensure!(
+        options.url.is_none() || options.compare != Some(Peer::Unix),
+        "--compare unix compares two daemons with the same settings and starts both: leave out --url"
+    );
     let target = match &options.url {
         Some(url) => url.clone(),
         None => format!("a daemon that the bench starts, store {}", options.store.word()),

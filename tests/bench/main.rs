@@ -216,6 +216,8 @@ fn wrong_usage_is_refused() {
     }
     let ended = bench(&["--diff", "/nowhere/a", "/nowhere/b"]);
     assert_eq!(ended.code, Some(1), "{}", ended.text);
+    let ended = bench(&["--url", "http://127.0.0.1:1", "--merchant", "bench", "--compare", "unix"]);
+    assert!(ended.code == Some(1) && ended.text.contains("leave out --url"), "{}", ended.text);
 }
 
 #[test]

@@ -27,7 +27,7 @@ impl Browser {
         let profile = tempfile::tempdir().expect("a folder for the profile");
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
-            // What the browser keeps besides its profile goes with it, also if it is killed.
+            // The other files of the browser are removed with its profile, also after a kill.
             .env("TMPDIR", profile.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

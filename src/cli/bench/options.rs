@@ -81,7 +81,7 @@ pub(in crate::cli) struct Options {
     #[arg(long, value_name = "TIME", default_value = "1ms", value_parser = read_time)]
     lag_max: Duration,
 
-    /// Compare in turns with a server that decides nothing, or with a daemon over its Unix socket
+    /// Compare in turns with a server that decides nothing, or with a daemon over its Unix socket (without --url)
     #[arg(long, value_enum, conflicts_with = "during")]
     pub(super) compare: Option<Peer>,
     /// Turns of --compare

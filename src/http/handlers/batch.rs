@@ -248,7 +248,7 @@ async fn answer_lines(pipeline: &mut ChunkPipeline, turns: &Turns, mut body: Bod
             }
             let (now, later) = rest.split_at(bytes);
             rest = later;
-            let mut chunk = LineChunk::with_capacity(lines.unfinished_bytes() + now.len());
+            let mut chunk = LineChunk::with_capacity(now.len());
             lines.feed(now, |line| chunk.push(line));
             if !chunk.is_empty() {
                 pace.restart();

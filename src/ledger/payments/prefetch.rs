@@ -8,49 +8,57 @@
 use crate::domain::{customer::aggregate::Customer, decision::payment::Payment};
 use crate::ledger::{
     index::identity_index::{IdentityMatch, in_merchant},
-    state::ledger::Ledger,
+    state::{ledger::Ledger, shards::Shard},
 };
 
-/// Where the indexes have a payment.
+/// The keys of a payment in the indexes.
 struct IndexKeys {
     transaction: u64,
     /// The digest of the identifier.
-    sent: Option<u128>,
+    sent_identifier: Option<u128>,
     /// The digest of the identifier in its merchant.
     identity: Option<u128>,
 }
 
 impl Ledger {
     /// Loads what the decisions of `payments` will read into the caches of the processor. Useful for payments that are
-    /// decided within less than a millisecond, and are few enough to fit: a hundred take about 100 KiB.
+    /// decided within less than a millisecond, and are few enough to fit: a hundred take about 100 KiB. A lock that another
+    /// thread holds for long is left out: that thread may read a file.
     pub fn prefetch_payments<'p>(&self, payments: impl Iterator<Item = &'p Payment<'p>> + Clone) {
         let keys: Vec<IndexKeys> = payments.clone().map(|payment| self.prefetch_shards(payment)).collect();
         for keys in &keys {
-            self.id_stripes.lock(keys.transaction).index.prefetch(keys.transaction);
+            let stripe = self.id_stripes.try_lock(keys.transaction);
+            stripe.iter().for_each(|stripe| stripe.index.prefetch(keys.transaction));
             keys.identity.iter().for_each(|identity| self.identities.prefetch_entry(*identity));
         }
-        let find = |(payment, keys): (&Payment<'_>, &IndexKeys)| match self.identities.find(payment, keys.sent, || {}) {
+        let find = |(payment, keys): (&Payment<'_>, &IndexKeys)| match self.identities.find(
+            payment,
+            keys.sent_identifier,
+            || {},
+        ) {
             IdentityMatch::Customer(number, _) => Some(number),
             IdentityMatch::Bypassed | IdentityMatch::NoCustomer => None,
         };
         let numbers: Vec<u64> = payments.zip(&keys).filter_map(find).collect();
-        let visit = |load: fn(&Customer)| {
-            numbers.iter().for_each(|number| self.customers.lock(*number).get(*number).into_iter().for_each(load));
+        let visit = |load: &dyn Fn(&Shard, u64)| {
+            numbers.iter().for_each(|number| {
+                self.customers.try_lock(*number).iter().for_each(|shard| load(shard, *number));
+            });
         };
         numbers.iter().for_each(|number| self.customers.prefetch(*number));
-        numbers.iter().for_each(|number| self.customers.lock(*number).prefetch(*number));
-        visit(Customer::prefetch_head);
-        visit(Customer::prefetch);
+        visit(&Shard::prefetch);
+        visit(&|shard, number| shard.get(number).into_iter().for_each(Customer::prefetch_head));
+        visit(&|shard, number| shard.get(number).into_iter().for_each(Customer::prefetch));
     }
 
     /// Loads the shards of a payment in the indexes.
     fn prefetch_shards(&self, payment: &Payment<'_>) -> IndexKeys {
         let merchant = payment.merchant.id;
         let transaction = self.digest_key.transaction(merchant.as_str(), &payment.transaction_id);
-        let sent = self.identities.sent_identifier(payment);
-        let identity = sent.map(|sent| in_merchant(merchant, sent));
+        let sent_identifier = self.identities.sent_identifier(payment);
+        let identity = sent_identifier.map(|sent| in_merchant(merchant, sent));
         self.id_stripes.prefetch(transaction);
         identity.iter().for_each(|identity| self.identities.prefetch_shard(*identity));
-        IndexKeys { transaction, sent, identity }
+        IndexKeys { transaction, sent_identifier, identity }
     }
 }

@@ -119,6 +119,11 @@ impl Customers {
         prefetch_index(&self.0, shard_of(number));
     }
 
+    /// Locks the shard of a customer, unless another thread holds it.
+    pub(in crate::ledger) fn try_lock(&self, number: u64) -> Option<MutexGuard<'_, Shard>> {
+        self.0[shard_of(number)].try_lock()
+    }
+
     /// Locks the shard of a customer.
     pub(in crate::ledger) fn lock(&self, number: u64) -> MutexGuard<'_, Shard> {
         self.0[shard_of(number)].lock()
@@ -206,6 +211,11 @@ impl<T: Default> Stripes<T> {
 
     pub(in crate::ledger) fn lock(&self, key: u64) -> MutexGuard<'_, T> {
         self.0[shard_of(key)].lock()
+    }
+
+    /// Locks the stripe of a key, unless another thread holds it.
+    pub(in crate::ledger) fn try_lock(&self, key: u64) -> Option<MutexGuard<'_, T>> {
+        self.0[shard_of(key)].try_lock()
     }
 
     /// Locks the stripes of several keys, each once, in ascending order.

@@ -52,12 +52,6 @@ impl LineSplitter {
         self.rest.is_empty() && !self.skipping
     }
 
-    /// The bytes of an incomplete line.
-    #[must_use]
-    pub fn unfinished_bytes(&self) -> usize {
-        self.rest.len()
-    }
-
     /// Takes the next bytes and passes each line that they complete to `line`, or the limit that a line exceeds.
     pub fn feed<T>(&mut self, mut data: &[u8], mut line: impl FnMut(Result<&[u8], usize>) -> T) {
         while let Some(end) = memchr::memchr(b'\n', data) {

@@ -30,7 +30,7 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// A usual line is at least as long.
+/// Usual lines have at least this many bytes.
 const LINE_BYTES: usize = 128;
 
 /// Lines in the order in which they arrived.
@@ -42,7 +42,7 @@ pub struct LineChunk {
 }
 
 impl LineChunk {
-    /// Room for as many bytes of lines.
+    /// An empty chunk with room for so many bytes.
     #[must_use]
     pub fn with_capacity(bytes: usize) -> Self {
         Self { text: Vec::with_capacity(bytes), ends: Vec::with_capacity(bytes / LINE_BYTES + 1) }
@@ -105,7 +105,7 @@ pub struct DecidedLines<'a> {
 }
 
 impl PaymentService {
-    /// Parses lines with `rules`, which are in force.
+    /// Parses lines with `rules`, which are in force, and loads the memory that their decisions will read.
     pub fn parse_ahead<'a>(
         &self,
         rules: &'a Arc<Rules>,

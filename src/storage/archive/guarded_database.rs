@@ -17,7 +17,7 @@ impl GuardedDatabase {
     /// Opens a database, or creates an empty one.
     ///
     /// # Errors
-    /// The file is no database, or cannot be created.
+    /// The file is no database, is in use, or cannot be created; [`Flaw::Panicked`].
     pub(super) fn open(path: &Path) -> Result<Self, Flaw> {
         catch_panic(|| Ok(Self(Some(Database::create(path)?))))
     }
@@ -33,7 +33,7 @@ impl GuardedDatabase {
 
 impl Drop for GuardedDatabase {
     fn drop(&mut self) {
-        // A database that cannot close is damaged. The next start finds that out.
+        // What was committed is in the file. The index can be built again.
         let _ = catch_panic(|| {
             drop(self.0.take());
             Ok(())

@@ -45,7 +45,7 @@ pub(super) enum Flaw {
     #[error("{0}")]
     Damaged(String),
     /// The database panicked over damaged bytes.
-    #[error("the database panicked while it read its file")]
+    #[error("the database panicked while it used its file")]
     Panicked,
 }
 
