@@ -241,9 +241,9 @@ impl<const COLUMNS: usize, const BASED: usize> PackedRows<COLUMNS, BASED> {
                 if self.len == 0 {
                     (*new_base, needed) = (number, 0);
                 } else if number < base {
-                    // The rows are moved in place, so a stored distance may only grow.
-                    let most = (0..self.len()).map(|index| self.number(index, column)).max().unwrap_or(base);
-                    (*new_base, needed) = (number, bits_of(most.wrapping_sub(number)));
+                    // A distance that wraps around belongs to a small number, so the largest number can have a smaller one.
+                    let distances = (0..self.len()).map(|index| self.number(index, column).wrapping_sub(number));
+                    (*new_base, needed) = (number, bits_of(distances.max().unwrap_or(0)));
                 }
                 if needed > width {
                     needed = (needed + MARGIN_BITS).min(u64::BITS);
@@ -471,6 +471,14 @@ mod tests {
             prop_assert_eq!(from_zigzag(zigzag(one)), one);
             prop_assert_eq!(ordered(one) < ordered(other), one < other);
         }
+    }
+
+    #[test]
+    fn a_number_whose_distance_wraps_around_stays_when_the_base_becomes_lower() {
+        let numbers = [u64::MAX - 10, u64::MAX - 1, 20, u64::MAX - 50];
+        let mut rows = Rows::NONE;
+        numbers.iter().for_each(|number| rows.push(&[*number, 0, 0, 0]));
+        assert_eq!(rows.iter().map(|row| row[0]).collect::<Vec<_>>(), numbers);
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub(in crate::ledger) mod default_countries;
 pub(in crate::ledger) mod digest;
 pub(in crate::ledger) mod hash_table;
 pub(in crate::ledger) mod identity_index;
+mod identity_shard;
 pub(in crate::ledger) mod merge_targets;
 pub(in crate::ledger) mod normal_forms;
 pub(in crate::ledger) mod number_set;
