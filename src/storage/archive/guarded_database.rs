@@ -33,7 +33,7 @@ impl GuardedDatabase {
 
 impl Drop for GuardedDatabase {
     fn drop(&mut self) {
-        // What was committed is in the file. The index can be built again.
+        // The file has what was committed. The index can be built again.
         let _ = catch_panic(|| {
             drop(self.0.take());
             Ok(())
