@@ -320,6 +320,7 @@ fn many_customers(rules: &Rules) {
 fn dependent_loads(customers: u64) {
     /// A cache line, which contains the place of the next one.
     type Line = [u64; 8];
+    /// About what a customer with twenty transactions takes.
     const BYTES: u64 = 1_000;
     let len = customers * BYTES / size_of::<Line>() as u64;
     let mut order: Vec<u64> = (0..len).collect();

@@ -241,7 +241,7 @@ impl<const COLUMNS: usize, const BASED: usize> PackedRows<COLUMNS, BASED> {
                 if self.len == 0 {
                     (*new_base, needed) = (number, 0);
                 } else if number < base {
-                    // A distance that wraps around belongs to a small number, so the largest number can have a smaller one.
+                    // Not always that of the largest number: the distance of a small number can wrap around.
                     let distances = (0..self.len()).map(|index| self.number(index, column).wrapping_sub(number));
                     (*new_base, needed) = (number, bits_of(distances.max().unwrap_or(0)));
                 }
