@@ -289,6 +289,17 @@ impl Archive {
     }
 }
 
+impl Drop for Archive {
+    fn drop(&mut self) {
+        let Err(flaw) = self.index.get_mut().close() else { return };
+        let path = self.path.display();
+        tracing::warn!("{path} cannot be closed ({flaw}); it is removed, and the next start builds it again");
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!("{path} cannot be removed: {error}; remove it while no daemon runs");
+        }
+    }
+}
+
 impl ArchivedTransactions for Archive {
     fn transactions(&self, key: u64) -> io::Result<Vec<(u64, u32, LogOffset)>> {
         if self.excludes(key) {

@@ -7,9 +7,9 @@ use std::{
     path::Path,
 };
 
-/// A database that is open.
+/// A database that is open, until [`GuardedDatabase::close`] is called.
 pub(super) struct GuardedDatabase(
-    /// `None` only while it closes.
+    /// `None`: it is closed.
     Option<Database>,
 );
 
@@ -29,15 +29,23 @@ impl GuardedDatabase {
     pub(super) fn call<T>(&self, work: impl FnOnce(&Database) -> Result<T, Flaw>) -> Result<T, Flaw> {
         catch_panic(|| self.0.as_ref().map_or(Err(Flaw::Panicked), work))
     }
+
+    /// Closes the database.
+    ///
+    /// # Errors
+    /// [`Flaw::Panicked`]: the database is damaged. A closed database has no error.
+    pub(super) fn close(&mut self) -> Result<(), Flaw> {
+        catch_panic(|| {
+            drop(self.0.take());
+            Ok(())
+        })
+    }
 }
 
 impl Drop for GuardedDatabase {
     fn drop(&mut self) {
-        // The file has what was committed. The index can be built again.
-        let _ = catch_panic(|| {
-            drop(self.0.take());
-            Ok(())
-        });
+        // Who needs to know whether the database was damaged closes it before.
+        let _ = self.close();
     }
 }
 
@@ -46,21 +54,9 @@ fn catch_panic<T>(work: impl FnOnce() -> Result<T, Flaw>) -> Result<T, Flaw> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use redb::{StorageBackend, TableDefinition, backends::InMemoryBackend};
-
-    /// A database with some entries.
-    fn database(path: &Path) -> Vec<u8> {
-        let table: TableDefinition<'_, u64, u64> = TableDefinition::new("numbers");
-        let written = GuardedDatabase::open(path).unwrap().call(|database| {
-            let writing = database.begin_write()?;
-            (0..20).for_each(|n| _ = writing.open_table(table).unwrap().insert(n, n).unwrap());
-            Ok(writing.commit()?)
-        });
-        written.unwrap();
-        std::fs::read(path).unwrap()
-    }
 
     /// Whether a database opens and panics when it closes.
     fn panics_at_its_end(bytes: &[u8]) -> bool {
@@ -72,11 +68,9 @@ mod tests {
         catch_unwind(AssertUnwindSafe(|| drop(opened))).is_err()
     }
 
-    #[test]
-    fn a_damaged_database_closes_without_a_panic() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("index.redb");
-        let mut bytes = database(&path);
+    /// Changes a byte of a closed database that it reads only when it closes.
+    pub(in crate::storage::archive) fn damage_for_closing(path: &Path) {
+        let mut bytes = std::fs::read(path).unwrap();
         let fatal = (0..bytes.len()).step_by(8).find(|at| {
             let whole = std::mem::replace(&mut bytes[*at], 1);
             let panics = panics_at_its_end(&bytes);
@@ -84,8 +78,23 @@ mod tests {
             panics
         });
         bytes[fatal.expect("a byte that the database needs when it closes")] = 1;
-        std::fs::write(&path, bytes).unwrap();
-        let opened = GuardedDatabase::open(&path).unwrap();
-        drop(opened);
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    #[test]
+    fn a_damaged_database_closes_without_a_panic() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index.redb");
+        let table: TableDefinition<'_, u64, u64> = TableDefinition::new("numbers");
+        let written = GuardedDatabase::open(&path).unwrap().call(|database| {
+            let writing = database.begin_write()?;
+            (0..20).for_each(|n| _ = writing.open_table(table).unwrap().insert(n, n).unwrap());
+            Ok(writing.commit()?)
+        });
+        written.unwrap();
+        damage_for_closing(&path);
+        let mut opened = GuardedDatabase::open(&path).unwrap();
+        assert!(opened.close().is_err());
+        assert!(opened.close().is_ok(), "it is closed");
     }
 }

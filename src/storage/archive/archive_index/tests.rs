@@ -9,7 +9,7 @@ use crate::{
         },
         vocabulary::{attributes::AttributeSet, direction::Direction, money::Currency, names::Name, time::Millis},
     },
-    storage::{encoding, journal::model::ids::Lsn},
+    storage::{archive::guarded_database::tests::damage_for_closing, encoding, journal::model::ids::Lsn},
 };
 use proptest::prelude::*;
 use smallvec::SmallVec;
@@ -289,6 +289,19 @@ fn a_flipped_byte_of_the_index_never_hides_an_id() {
         }
     }
     assert!(found > 0 && refused > 0 && anew > 0, "{found} found, {refused} refused, {anew} built anew");
+}
+
+#[test]
+fn an_index_whose_damage_shows_when_it_closes_is_built_again_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("index.redb");
+    let open = || Archive::open(&path, &JournalId([7; 16])).unwrap();
+    drop(open());
+    damage_for_closing(&path);
+    drop(open());
+    assert!(!path.exists(), "the damaged file stays");
+    drop(open());
+    assert!(open().take_opening_messages().is_empty(), "the new file is whole");
 }
 
 #[test]
