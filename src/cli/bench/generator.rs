@@ -14,10 +14,11 @@ use crate::cli::bench::{
 };
 use anyhow::Context;
 use std::{
+    cell::RefCell,
     rc::Rc,
     time::{Duration, Instant},
 };
-use tokio::task::LocalSet;
+use tokio::{runtime::Runtime, task::LocalSet};
 
 /// What is sent over one connection.
 pub(super) trait Caller: Send + 'static {
@@ -129,15 +130,18 @@ impl<C: Caller> Generator<C> {
                 share.push(line);
             }
         }
-        // All threads begin at the same time.
-        let (start, classes) = (Instant::now() + Duration::from_millis(5), self.classes);
         let connections = shares.iter().map(Vec::len).sum();
-        let workers = shares.into_iter().enumerate().map(|(thread, lines)| {
-            let share = Share { thread, threads, connections, start, pace, classes };
-            std::thread::spawn(move || share.run(lines))
+        // The histograms are large. They are made before the start, so that no request waits for them.
+        let measurements: Vec<_> =
+            shares.iter().map(|_| Measurement::new(self.classes)).collect::<anyhow::Result<_>>()?;
+        // All threads begin at the same time.
+        let start = Instant::now() + Duration::from_millis(5);
+        let workers = shares.into_iter().zip(measurements).enumerate().map(|(thread, (lines, measured))| {
+            let share = Share { thread, threads, connections, start, pace };
+            std::thread::spawn(move || share.run(lines, measured))
         });
         let workers: Vec<_> = workers.collect();
-        let (mut whole, mut lines, mut failed) = (Measurement::new(classes)?, Vec::new(), None);
+        let (mut whole, mut lines, mut failed) = (Measurement::new(self.classes)?, Vec::new(), None);
         for worker in workers {
             let joined = worker.join().map_err(|_| anyhow::anyhow!("a thread of the generator panicked"));
             match joined.and_then(|done| done) {
@@ -177,13 +181,24 @@ struct Share {
     connections: usize,
     start: Instant,
     pace: Pace,
-    classes: usize,
 }
 
 impl Share {
-    fn run<C: Caller>(self, lines: Vec<Line<C>>) -> anyhow::Result<(Measurement, Vec<Line<C>>)> {
+    fn run<C: Caller>(self, lines: Vec<Line<C>>, measured: Measurement) -> anyhow::Result<(Measurement, Vec<Line<C>>)> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        LocalSet::new().block_on(&runtime, async move {
+        let measured = Rc::new(RefCell::new(measured));
+        let lines = self.drive_all(&runtime, lines, &measured)?;
+        Ok((Rc::into_inner(measured).context("a connection goes on")?.into_inner(), lines))
+    }
+
+    /// Sends the requests of all connections.
+    fn drive_all<C: Caller>(
+        self,
+        runtime: &Runtime,
+        lines: Vec<Line<C>>,
+        measured: &Rc<RefCell<Measurement>>,
+    ) -> anyhow::Result<Vec<Line<C>>> {
+        LocalSet::new().block_on(runtime, async move {
             let pacer = match self.pace {
                 Pace::Open { rate, .. } => {
                     let interval = Duration::from_nanos(1_000_000_000 / rate.max(1));
@@ -198,17 +213,15 @@ impl Share {
                 .map(|(place, line)| {
                     let number = place * self.threads + self.thread;
                     let pacer = pacer.as_ref().map(|(pacer, _)| Rc::clone(pacer));
-                    tokio::task::spawn_local(self.drive(number, line, pacer))
+                    tokio::task::spawn_local(self.drive(number, line, pacer, Rc::clone(measured)))
                 })
                 .collect();
             let all = async {
-                let (mut whole, mut lines) = (Measurement::new(self.classes)?, Vec::new());
+                let mut lines = Vec::new();
                 for task in tasks {
-                    let (part, line) = task.await.context("a connection's task panicked")??;
-                    whole.add(&part)?;
-                    lines.push(line);
+                    lines.push(task.await.context("a connection's task panicked")??);
                 }
-                Ok((whole, lines))
+                Ok(lines)
             };
             let Some((_, mut pacing)) = pacer else { return all.await };
             tokio::select! {
@@ -228,11 +241,11 @@ impl Share {
         number: usize,
         line: Line<C>,
         pacer: Option<Rc<Pacer>>,
-    ) -> anyhow::Result<(Measurement, Line<C>)> {
+        measured: Rc<RefCell<Measurement>>,
+    ) -> anyhow::Result<Line<C>> {
         let Line { stream, mut caller } = line;
         let mut connection = Connection::new(stream)?;
-        let (mut measured, mut request) = (Measurement::new(self.classes)?, Vec::with_capacity(1_024));
-        let (mut next, mut free_at) = (number as u64, self.start);
+        let (mut next, mut free_at, mut request) = (number as u64, self.start, Vec::with_capacity(1_024));
         let (end, total) = match self.pace {
             Pace::Open { rate, duration } => (self.start + duration + GRACE, total_requests(rate, duration)),
             Pace::Saturated { duration } => (self.start + duration, u64::MAX),
@@ -250,7 +263,8 @@ impl Share {
                 None => Instant::now(),
             };
             if Instant::now() > end {
-                measured.unsent = if pacer.is_some() { (total - next).div_ceil(self.connections as u64) } else { 0 };
+                let unsent = if pacer.is_some() { (total - next).div_ceil(self.connections as u64) } else { 0 };
+                measured.borrow_mut().unsent += unsent;
                 break;
             }
             let Some(class) = caller.next(&mut request) else { break };
@@ -258,6 +272,7 @@ impl Share {
             let answer = connection.call(&request).await?;
             let done = Instant::now();
             caller.answered(answer)?;
+            let mut measured = measured.borrow_mut();
             measured.answered += 1;
             measured.service.record(nanoseconds(done, sent));
             if let Some(latency) = measured.latency.get_mut(class) {
@@ -266,11 +281,11 @@ impl Share {
             if pacer.is_some() {
                 measured.lag.record(nanoseconds(sent, due.max(free_at)));
             }
-            measured.elapsed = done.saturating_duration_since(self.start);
+            measured.elapsed = measured.elapsed.max(done.saturating_duration_since(self.start));
             free_at = Instant::now();
             next += self.connections as u64;
         }
-        Ok((measured, Line { stream: connection.into_stream()?, caller }))
+        Ok(Line { stream: connection.into_stream()?, caller })
     }
 }
 
