@@ -19,6 +19,7 @@
 //! | [`config`] | configuration files, and their one fallible step into rules and settings |
 //! | [`domain`] | the rules of the business as pure functions |
 //! | [`telemetry`], [`clock`], [`docs`] | metrics and the log; the only reader of the clocks; the guides |
+//! | [`scheduling`] | background threads |
 
 pub mod cli;
 pub mod clock;
@@ -30,6 +31,7 @@ pub mod domain;
 pub mod http;
 pub mod ledger;
 pub mod replication;
+pub mod scheduling;
 pub mod service;
 pub mod storage;
 pub mod telemetry;

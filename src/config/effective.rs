@@ -25,6 +25,7 @@ use crate::domain::{
         time::Millis,
     },
 };
+use crate::scheduling::give_way;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
@@ -84,6 +85,7 @@ impl Loaded {
         let mut combined =
             Combined { files: self, merchants: BTreeMap::new(), applied: Vec::new(), problems: Vec::new() };
         for (key, level) in overrides.levels() {
+            give_way();
             combined.level(key, level);
         }
         let rates = combined.rates(overrides.rates());

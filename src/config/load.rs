@@ -31,6 +31,7 @@ use crate::domain::{
         time::Millis,
     },
 };
+use crate::scheduling::give_way;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -203,6 +204,7 @@ struct LoadedMerchants {
 fn load_merchants(files: &[ConfigFile], currencies: &Currencies, rates: Option<&Rates>) -> LoadedMerchants {
     let mut loaded = LoadedMerchants::default();
     for file in files {
+        give_way();
         let read = file.parse("a merchant's file", |s| (MerchantStatements::read(s), raw::merchant(s)));
         let id = read.as_ref().and_then(|(_, raw)| raw.id.as_ref());
         loaded.ids.add(id, &file.report);

@@ -4,7 +4,7 @@
 use crate::{
     console::page_request::PageRequest,
     domain::rules::merchant::Merchant,
-    service::{error::ServiceError, reply::Reply},
+    service::{background, error::ServiceError, reply::Reply},
 };
 use serde_json::Value;
 use std::{
@@ -38,7 +38,7 @@ pub(super) fn run_job(
 ) -> Result<Value, ServiceError> {
     let (end, ended) = sync_channel(1);
     let of_job = request.clone();
-    tokio::task::spawn_blocking(move || {
+    background::run(move || {
         let outcome = of_job.merchant().and_then(|merchant| job(&of_job, merchant));
         // The page may wait no more.
         let _ = end.send(outcome);

@@ -2,7 +2,7 @@
 
 use crate::{
     console::{page_request::PageRequest, state::Console},
-    service::{commit::AnswerKind, error::ServiceError},
+    service::{background, commit::AnswerKind, error::ServiceError},
     telemetry::traces::carry,
 };
 
@@ -17,7 +17,7 @@ pub(super) async fn make_page<T: Send + 'static>(
     request: PageRequest,
 ) -> Result<T, ServiceError> {
     let Ok(_permit) = console.page_permits.acquire().await else { return Err(ServiceError::stopping()) };
-    let work = tokio::task::spawn_blocking(carry(move || {
+    let work = background::run(carry(move || {
         let outcome = handler(&request);
         (outcome, request.depends_on.get())
     }));

@@ -8,6 +8,7 @@ use crate::{
     },
     domain::vocabulary::names::Name,
     service::{
+        background,
         error::{ErrorKind, ServiceError},
         import_export::{
             arriving_table::{ArrivingTable, UploadRequest},
@@ -112,14 +113,14 @@ async fn spool(
 ) -> Result<ArrivingTable, ServiceError> {
     let parts = &console.parts;
     let announced = body.size_hint().exact().unwrap_or(0);
-    let begun = tokio::task::block_in_place(|| ArrivingTable::begin(&parts.payments, &parts.jobs, merchant, announced));
-    let mut table = begun?;
+    let mut table = ArrivingTable::begin(&parts.payments, &parts.jobs, merchant, announced).await?;
     let mut source: Option<String> = None;
     let mut pace = parts.upload_limits.pace();
     let too_slow = |_| ServiceError::malformed("request_too_slow", "the table did not arrive in time; try again");
     while let Some(frame) = pace.next(body, false).await.map_err(too_slow)? {
         let frame = frame.map_err(|error| ServiceError::malformed("body_broken", error.to_string()))?;
         let Ok(data) = frame.into_data() else { continue };
+        let mut piece = Vec::with_capacity(data.len());
         let mut take = |name: &str, bytes: &[u8]| match name {
             "mode" => add(&mut fields.mode, name, bytes),
             "job" => add(&mut fields.job, name, bytes),
@@ -128,12 +129,15 @@ async fn spool(
                     return Err(ServiceError::malformed("duplicate_field", "choose a file or paste a table, not both"));
                 }
                 check_mode(console, fields)?;
-                table.take(bytes)
+                piece.extend_from_slice(bytes);
+                Ok(())
             }
             _ => Err(ServiceError::unknown_field(name, "mode, job, file, text")),
         };
-        // A write waits for the disk where the cache is full. Other requests must not wait with it.
-        tokio::task::block_in_place(|| reader.push(&data, &mut take))?;
+        reader.push(&data, &mut take)?;
+        if !piece.is_empty() {
+            table = table.take(piece.into()).await?;
+        }
     }
     reader.finish()?;
     // The mode can follow the table.
@@ -164,8 +168,7 @@ async fn import(
     upload.set("job", &job)?;
     table.wait_for_slot(console.parts.stopping.clone()).await?;
     let importer = Arc::clone(console);
-    let work =
-        tokio::task::spawn_blocking(move || table.import(&importer.parts.payments, &importer.parts.jobs, &upload));
+    let work = background::run(move || table.import(&importer.parts.payments, &importer.parts.jobs, &upload));
     match tokio::time::timeout(END_WAIT_MAX, work).await {
         // It goes on, and its page shows the progress.
         Err(_) => Ok(job),

@@ -5,7 +5,7 @@ use crate::{
     http::AppState,
     ledger::EraseError,
     replication::CopyEraser,
-    service::jobs::resume::resume_unfinished,
+    service::{background, jobs::resume::resume_unfinished},
     storage::keys::Keys,
 };
 use std::{
@@ -47,7 +47,7 @@ pub(crate) async fn sample_attempts(daemon: Arc<AppState>) {
     loop {
         ticks.tick().await;
         let daemon = Arc::clone(&daemon);
-        let sampling = tokio::task::spawn_blocking(move || daemon.payments.sample_attempts());
+        let sampling = background::run(move || daemon.payments.sample_attempts());
         // The runtime's hook logs a panic.
         let _ = sampling.await;
     }
@@ -80,7 +80,7 @@ pub(crate) async fn finish_jobs(daemon: Arc<AppState>) {
             Err(_) => tokio::time::sleep(TIME_RETRY).await,
         }
     };
-    let finishing = tokio::task::spawn_blocking(move || {
+    let finishing = background::run(move || {
         let payments = &daemon.payments;
         resume_unfinished(&daemon.jobs, &payments.ledger, &payments.rules.load(), now);
     });
@@ -91,7 +91,7 @@ pub(crate) async fn finish_jobs(daemon: Arc<AppState>) {
 /// Erases the attributes of customers whose deletion grace period is over.
 async fn erase_due_customers(daemon: &Arc<AppState>, eraser: Option<&CopyEraser>) {
     let (daemon, eraser) = (Arc::clone(daemon), eraser.cloned());
-    let erasing = tokio::task::spawn_blocking(move || {
+    let erasing = background::run(move || {
         // Without an accepted clock no customer is erased. `now` also logs whether the clock is accepted.
         let Ok(now) = daemon.payments.clock.now(None) else { return };
         let erase_copies = |keys: &Keys, customer| match &eraser {

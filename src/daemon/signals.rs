@@ -1,6 +1,6 @@
 //! Signals of the operating system: SIGHUP reloads, SIGTERM and SIGINT stop.
 
-use crate::{daemon::service_manager, domain::customer::audit::Author, http::AppState};
+use crate::{daemon::service_manager, domain::customer::audit::Author, http::AppState, service::background};
 use anyhow::Context;
 use std::sync::Arc;
 use tokio::{
@@ -54,7 +54,7 @@ pub(crate) async fn reload_on_hangup(mut hangups: Signal, daemon: Arc<AppState>)
     while hangups.recv().await.is_some() {
         let daemon = Arc::clone(&daemon);
         // The problems of a refused configuration are logged and shown in the status.
-        let _ = tokio::task::spawn_blocking(move || daemon.control.reload(Author::SYSTEM)).await;
+        let _ = background::run(move || daemon.control.reload(Author::SYSTEM)).await;
     }
 }
 

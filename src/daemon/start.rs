@@ -25,9 +25,10 @@ use crate::{
         server::pulse::{self, Pulse},
     },
     replication::{ShippingState, StandbyState},
+    scheduling::become_background_thread,
     service::{
-        commit::AnswerGate, daemon_status::ConfigurationHealth, monitoring::status::StatusSource,
-        payments::PaymentService,
+        background::BackgroundThreads, commit::AnswerGate, daemon_status::ConfigurationHealth,
+        monitoring::status::StatusSource, payments::PaymentService,
     },
     storage::fs::ram::Ram,
     telemetry::{
@@ -47,7 +48,7 @@ use std::{
     process::ExitCode,
     sync::{Arc, OnceLock},
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{signal::unix::SignalKind, sync::watch};
 
@@ -100,10 +101,14 @@ pub(crate) fn run(options: StartOptions, loaded: Loaded) -> anyhow::Result<ExitC
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(pulse::workers()).enable_all().build().context("cannot start threads")?;
     let _pulse = Pulse::start(runtime.handle()).context("cannot start threads")?;
+    let background = BackgroundThreads::start().context("cannot start threads")?;
     let (force, is_forced) = watch::channel(false);
     let served = runtime.block_on(serve(options, loaded, passed, force));
     // The files that these threads still use survive a kill at any point.
-    runtime.shutdown_timeout(if *is_forced.borrow() { Duration::ZERO } else { THREADS_END_MAX });
+    let duration_max = if *is_forced.borrow() { Duration::ZERO } else { THREADS_END_MAX };
+    let began = Instant::now();
+    runtime.shutdown_timeout(duration_max);
+    background.end(duration_max.saturating_sub(began.elapsed()));
     if !*is_forced.borrow() {
         traces::stop();
     }
@@ -148,10 +153,7 @@ async fn serve(
     tokio::spawn(background_tasks::sample_attempts(Arc::clone(&daemon)));
     tokio::spawn(background_tasks::finish_jobs(Arc::clone(&daemon)));
     tokio::spawn(stop_signals.forward(stop.clone(), force));
-    let maintenance_thread = maintenance.as_ref().map(|maintenance| {
-        let maintenance = Arc::clone(maintenance);
-        std::thread::spawn(move || maintenance.run())
-    });
+    let maintenance_thread = maintenance.as_ref().map(start_maintenance).transpose()?;
     tokio::spawn(service_manager::send_signs_of_life());
     service_manager::notify_ready();
     let answered = sockets.answer(&daemon, &stop, is_stopping, is_forced.clone()).await?;
@@ -403,6 +405,15 @@ fn maintenance_settings(settings: &Settings) -> MaintenanceSettings {
         retention_days: settings.memory.retention_days,
         archive_days: settings.memory.archive_days,
     }
+}
+
+fn start_maintenance(maintenance: &Arc<MaintenanceThread>) -> anyhow::Result<JoinHandle<()>> {
+    let maintenance = Arc::clone(maintenance);
+    let thread = std::thread::Builder::new().name("maintenance".to_owned()).spawn(move || {
+        become_background_thread();
+        maintenance.run();
+    });
+    thread.context("cannot start threads")
 }
 
 /// Ends the maintenance thread. A second signal stops waiting for it.

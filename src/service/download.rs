@@ -1,6 +1,7 @@
 //! Downloads: bodies that a thread writes while they are sent.
 
 use crate::service::{
+    background,
     commit::AnswerKind,
     error::ServiceError,
     payments::PaymentService,
@@ -42,7 +43,7 @@ pub(crate) fn download(
     write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
 ) -> Body {
     let (out, pieces) = mpsc::channel(PIECES_MAX);
-    tokio::task::spawn_blocking(move || {
+    background::run(move || {
         // The permit is for the thread, which waits for a slow reader.
         let _permit = permit;
         let mut output = BufWriter::with_capacity(PIECE_BYTES, PieceWriter(out.clone()));

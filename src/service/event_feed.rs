@@ -10,6 +10,7 @@ use crate::{
     ledger::{FeedEntry, FeedQuery as LedgerFeedQuery},
     service::{
         access::access_tokens::unreached,
+        background,
         documents::{
             payments::event::{EventDocument, UnreadableDocument},
             query::page_limit,
@@ -194,7 +195,7 @@ pub async fn wait_for_events(
         let turn = reader_turn().await;
         let reader = Arc::clone(service);
         // It can read much, and from the disk: not on the threads that answer payments.
-        let reading = tokio::task::spawn_blocking(move || {
+        let reading = background::run(move || {
             let page = reader.events(&query, &reach);
             (query, page)
         });

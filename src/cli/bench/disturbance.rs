@@ -6,6 +6,7 @@ use crate::{
         support::{client_files::ClientFiles, daemon_client},
     },
     config,
+    scheduling::become_background_thread,
     service::{
         csv::{Expected, Mock, Writer},
         import_export::generate::levels_of,
@@ -132,6 +133,8 @@ impl Disturber {
         let stop = Arc::new(AtomicBool::new(false));
         let (work, url, stopping) = (self.work.clone(), self.url.clone(), Arc::clone(&stop));
         let thread = std::thread::spawn(move || {
+            // On another machine these callers would take no time from the daemon.
+            become_background_thread();
             let mut report = DisturbanceReport::default();
             for round in 1.. {
                 if stopping.load(Ordering::Relaxed) {

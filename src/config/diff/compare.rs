@@ -5,6 +5,7 @@ use crate::config::diff::{
     item::{Field, Item, ItemList, ItemRole, shown_list},
 };
 use crate::domain::{rules::level::LevelKey, vocabulary::names::Name};
+use crate::scheduling::give_way;
 
 /// The field of a filter that limits the sum of amounts.
 pub(super) const AMOUNT: &str = "amount";
@@ -131,6 +132,7 @@ fn compare_lists(place: &Place, old: &[Item], new: &ItemList, found: &mut Vec<Di
     let before = |key: &str| by_key.binary_search_by(|item| item.key.as_str().cmp(key)).ok().map(|at| by_key[at]);
     let mut common: Vec<&str> = Vec::new();
     for item in &new.items {
+        give_way();
         match before(&item.key) {
             Some(known) => {
                 common.push(&item.key);

@@ -20,6 +20,7 @@ use crate::{
     },
     service::{
         access::access_tokens::{AccessToken, Role},
+        background,
         commit::AnswerKind,
         customers::CustomerService,
         documents::card_guard::no_card_in_json,
@@ -124,7 +125,7 @@ impl<P> AdminRequest<P> {
     where
         P: Send + 'static,
     {
-        let done = tokio::task::spawn_blocking(carry(move || {
+        let done = background::run(carry(move || {
             let answered = work(&self);
             (self, answered)
         }));

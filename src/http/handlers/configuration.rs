@@ -17,6 +17,7 @@ use crate::{
         state::AppState,
     },
     service::{
+        background,
         commit::AnswerKind,
         configuration::change::{ConfigurationAction, ConfigurationChange, ConfigurationOutcome},
         documents::card_guard::no_card_in_json,
@@ -84,7 +85,7 @@ async fn change(
     by: Option<Name>,
 ) -> Result<ConfigurationOutcome, ServiceError> {
     let (change, state) = (change_of(state, action, by)?, Arc::clone(state));
-    let done = tokio::task::spawn_blocking(move || state.control.configure(&change)).await;
+    let done = background::run(move || state.control.configure(&change)).await;
     done.unwrap_or_else(|error| Err(ServiceError::unfinished(&error)))
 }
 
@@ -105,7 +106,7 @@ async fn make_or_try<P>(
     let (change, state) = (change_of(state, action, by)?, Arc::clone(state));
     // It can read many customers: few are tried at a time.
     let _turn = reader_turn().await;
-    let tried = tokio::task::spawn_blocking(move || state.control.try_configure(&change)).await;
+    let tried = background::run(move || state.control.try_configure(&change)).await;
     Ok(tried.unwrap_or_else(|error| Err(ServiceError::unfinished(&error)))?.reply())
 }
 

@@ -18,6 +18,7 @@ use crate::{
         state::AppState,
     },
     service::{
+        background,
         commit::AnswerKind,
         error::ServiceError,
         event_feed::reader_turn,
@@ -114,7 +115,7 @@ pub(crate) async fn preview_reload(State(state): State<Arc<AppState>>, query: Qu
     // It reads all files, and customers one at a time: few are made at a time.
     let _turn = reader_turn().await;
     let control = Arc::clone(&state.control);
-    match tokio::task::spawn_blocking(move || control.preview_reload(merchant)).await {
+    match background::run(move || control.preview_reload(merchant)).await {
         Ok(preview) => json(render(&PreviewDocument::of(preview))),
         Err(error) => ServiceError::unfinished(&error).into_response(),
     }
@@ -124,7 +125,7 @@ pub(crate) async fn preview_reload(State(state): State<Arc<AppState>>, query: Qu
 pub(crate) async fn reload(State(state): State<Arc<AppState>>, admission: Option<Admission>) -> Response {
     let author = Author { source: ChangeSource::Api, by: admission.map(|admission| admission.token.name), job: None };
     let control = Arc::clone(&state.control);
-    match tokio::task::spawn_blocking(carry(move || control.reload(author))).await {
+    match background::run(carry(move || control.reload(author))).await {
         Ok(Ok(report)) => {
             let document = render(&ReloadDocument::new(&report, None));
             respond(&state.payments, Ok(Reply::from_body(document)), AnswerKind::Write).await
@@ -136,7 +137,7 @@ pub(crate) async fn reload(State(state): State<Arc<AppState>>, admission: Option
 
 /// `POST /v1/snapshot`
 pub(crate) async fn snapshot(State(state): State<Arc<AppState>>) -> Response {
-    let taken = tokio::task::spawn_blocking(carry(move || state.control.snapshot())).await;
+    let taken = background::run(carry(move || state.control.snapshot())).await;
     match taken {
         Ok(Ok(taken)) => json(render(&taken)),
         Ok(Err(problem)) => problem.into_response(),
@@ -146,7 +147,7 @@ pub(crate) async fn snapshot(State(state): State<Arc<AppState>>) -> Response {
 
 /// `POST /v1/take-over`
 pub(crate) async fn take_over(State(state): State<Arc<AppState>>) -> Response {
-    match tokio::task::spawn_blocking(carry(move || state.control.take_over())).await {
+    match background::run(carry(move || state.control.take_over())).await {
         Ok(Ok(report)) => json(render(&report)),
         Ok(Err(problem)) => problem.into_response(),
         Err(error) => ServiceError::unfinished(&error).into_response(),
@@ -184,7 +185,7 @@ pub(crate) async fn accept_clock(
     };
     let (by, payments) = (admission.map(|admission| admission.token.name), Arc::clone(&state.payments));
     // It visits all customers, after a snapshot in progress: not on the threads that answer payments.
-    match tokio::task::spawn_blocking(move || payments.accept_clock(&body, by)).await {
+    match background::run(move || payments.accept_clock(&body, by)).await {
         Ok(answered) => respond(&state.payments, answered, AnswerKind::Write).await,
         Err(_) => ServiceError::internal().into_response(),
     }

@@ -4,6 +4,7 @@ use crate::{
     domain::customer::instrument_blocks::MerchantScope,
     http::{extract::query::QueryPairs, response::respond, server::admission::Admission, state::AppState},
     service::{
+        background,
         commit::AnswerKind,
         error::ServiceError,
         event_feed::{FeedQuery, reader_turn, wait_for_events},
@@ -48,7 +49,7 @@ pub(crate) async fn latest(
     // Few pages are read at a time: each reads many records.
     let _turn = reader_turn().await;
     let payments = Arc::clone(&state.payments);
-    match tokio::task::spawn_blocking(move || payments.latest_events(&query, &reach)).await {
+    match background::run(move || payments.latest_events(&query, &reach)).await {
         Ok(answered) => respond(&state.payments, answered, AnswerKind::Read).await,
         Err(error) => ServiceError::unfinished(&error).into_response(),
     }

@@ -10,6 +10,7 @@ use crate::{
         state::AppState,
     },
     service::{
+        background,
         commit::AnswerKind,
         error::ServiceError,
         import_export::{
@@ -38,9 +39,10 @@ fn as_csv(body: Body) -> Response {
 
 /// `GET /v1/merchants/{merchant}/customers/template.csv`
 pub(crate) async fn template_table(request: AdminRequest) -> Response {
-    match tokio::task::block_in_place(|| request.customers().template()) {
-        Ok(bytes) => as_csv(Body::from(bytes)),
-        Err(error) => error.into_response(),
+    match background::run(move || request.customers().template()).await {
+        Ok(Ok(bytes)) => as_csv(Body::from(bytes)),
+        Ok(Err(error)) => error.into_response(),
+        Err(error) => ServiceError::unfinished(&error).into_response(),
     }
 }
 
@@ -91,7 +93,7 @@ async fn receive(
     state.readmit(admission, parts.uri.path())?;
     table.wait_for_slot(state.stopping.clone()).await?;
     let importer = Arc::clone(state);
-    let done = tokio::task::spawn_blocking(carry(move || table.import(&importer.payments, &importer.jobs, &upload)));
+    let done = background::run(carry(move || table.import(&importer.payments, &importer.jobs, &upload)));
     let done = done.await.map_err(|error| ServiceError::unfinished(&error))??;
     Ok(Reply { is_replay: done.is_replay, ..Reply::new(&done.answer) })
 }
@@ -99,14 +101,12 @@ async fn receive(
 /// Writes a table to a sealed file as it arrives.
 async fn spool(state: &AppState, merchant: &str, mut body: Body) -> Result<ArrivingTable, Problem> {
     let announced = axum::body::HttpBody::size_hint(&body).exact().unwrap_or(0);
-    let begun = tokio::task::block_in_place(|| ArrivingTable::begin(&state.payments, &state.jobs, merchant, announced));
-    let mut table = begun?;
+    let mut table = ArrivingTable::begin(&state.payments, &state.jobs, merchant, announced).await?;
     let mut pace = state.capacity.upload_limits().pace();
     while let Some(frame) = pace.next(&mut body, false).await? {
         let frame = frame.map_err(|error| broken_body(&error))?;
         let Ok(data) = frame.into_data() else { continue };
-        // A write waits for the disk where the cache is full. Other requests must not wait with it.
-        tokio::task::block_in_place(|| table.take(&data))?;
+        table = table.take(data).await?;
     }
     Ok(table)
 }

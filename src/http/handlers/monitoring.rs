@@ -9,8 +9,8 @@ use crate::{
         state::AppState,
     },
     service::{
-        commit::AnswerKind, customers::audit::AuditRequest, decision_series::SeriesQuery, error::ServiceError,
-        event_feed::reader_turn,
+        background, commit::AnswerKind, customers::audit::AuditRequest, decision_series::SeriesQuery,
+        error::ServiceError, event_feed::reader_turn,
     },
 };
 use axum::{
@@ -65,7 +65,7 @@ pub(crate) async fn merchant_series(
     let payments = Arc::clone(&state.payments);
     // It adds up the counts of all merchants: not on the threads that answer payments.
     let adding = move || payments.merchant_series(query, |merchant| reach.contains(merchant));
-    match tokio::task::spawn_blocking(adding).await {
+    match background::run(adding).await {
         Ok(answered) => respond(&state.payments, answered, AnswerKind::Read).await,
         Err(error) => ServiceError::unfinished(&error).into_response(),
     }

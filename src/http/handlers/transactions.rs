@@ -12,7 +12,7 @@ use crate::{
         server::admission::Admission,
         state::AppState,
     },
-    service::{commit::AnswerKind, error::ServiceError, payments::transactions::transaction_filter},
+    service::{background, commit::AnswerKind, error::ServiceError, payments::transactions::transaction_filter},
 };
 use axum::{
     extract::{Path, State},
@@ -28,7 +28,7 @@ pub(crate) async fn list(
     admission: Option<Admission>,
 ) -> Response {
     // It can read many, and from the disk: not on the threads that answer payments.
-    let read = tokio::task::spawn_blocking(move || {
+    let read = background::run(move || {
         let rules = state.payments.rules();
         let calendar = rules.merchant(&merchant).map(|merchant| &merchant.calendar);
         let filter = transaction_filter(query.pairs(), calendar);

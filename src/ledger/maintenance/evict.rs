@@ -11,6 +11,7 @@ use crate::ledger::{
     index::{sharding::SHARDS, transaction_index::TransactionSlot},
     state::ledger::Ledger,
 };
+use crate::scheduling::give_way;
 use std::{collections::HashMap, sync::atomic::Ordering};
 
 /// Memory of a settled transaction, bytes: its summary, its usage entry, its entry in the index, and the unused room of each
@@ -65,6 +66,7 @@ impl Ledger {
         let mut evicted = 0;
         for number in numbers {
             loop {
+                give_way();
                 let mut customers = self.customers.shard(shard);
                 // A snapshot reads a large customer in pieces. No transaction of it may be evicted between them.
                 if self.snapshot_shard.load(Ordering::Acquire) == shard + 1 {

@@ -7,6 +7,7 @@ use crate::ledger::{
 };
 use crate::{
     domain::{customer::aggregate::Customer, vocabulary::money::Currency},
+    scheduling::give_way,
     storage::{
         journal::Lsn,
         snapshot::{
@@ -48,6 +49,7 @@ impl Ledger {
     }
 
     fn snapshot_customer(&self, number: u64, take: &mut dyn FnMut(Piece) -> io::Result<()>) -> io::Result<()> {
+        give_way();
         let mut shard = self.customers.lock(number);
         let Some(customer) = shard.get_mut(number) else { return Ok(()) };
         self.seal_stored_identifiers(customer);
@@ -63,6 +65,7 @@ impl Ledger {
             if next >= next_slot {
                 break;
             }
+            give_way();
             summaries = self.customers.lock(number).get(number).map(|c| copy(c, next)).unwrap_or_default();
             summaries.retain(|(slot, _)| *slot < next_slot);
         }

@@ -9,6 +9,7 @@ use crate::ledger::{
     queries::customer_query::{CustomerMatcher, CustomerPosition, CustomerQuery},
     state::{ledger::Ledger, merge_group::MergeGroup},
 };
+use crate::scheduling::give_way;
 use roaring::RoaringBitmap;
 
 /// The most customers that one page reads. A page with few matches ends there, and the next one continues.
@@ -56,6 +57,7 @@ impl<'q> CustomerReader<'q> {
     /// Calls `read` with a customer that matches. `None`: it does not match, or was merged in between and is listed as part
     /// of its target.
     pub(in crate::ledger) fn read<T>(&mut self, number: u64, read: impl FnOnce(&mut MergeGroup<'_>) -> T) -> Option<T> {
+        give_way();
         self.visited += 1;
         let mut locked = self.ledger.lock_merge_group(number);
         let mut merge_group = locked.members().filter(|merge_group| merge_group.head.number() == number)?;

@@ -25,6 +25,7 @@ use crate::{
         },
         vocabulary::{names::Name, time::Millis},
     },
+    scheduling::give_way,
     storage::{
         encoding,
         journal::{FollowError, Followed, Lsn, Record, UnreadableRecords, Visited},
@@ -167,6 +168,7 @@ impl FeedReader<'_, '_> {
     }
 
     fn read(&mut self, record: &Record<'_>) -> Result<(), Refusal> {
+        give_way();
         self.records_read += 1;
         let owner = record.owner;
         if owner >= FIRST_CUSTOMER

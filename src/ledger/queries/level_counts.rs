@@ -9,6 +9,7 @@ use crate::ledger::{
     index::{customer_numbers::FIRST_CUSTOMER, search_index::SearchKey, sharding::SHARDS},
     state::ledger::Ledger,
 };
+use crate::scheduling::give_way;
 
 /// The customers of a level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,7 @@ impl Ledger {
         let customers = self.search.count(merchant, SearchKey::Level(direction, Some(name)));
         let mut individual_settings = 0;
         for shard in 0..SHARDS {
+            give_way();
             let shard = self.customers.shard(shard);
             let with_settings = shard.values().filter(|customer| {
                 customer.number() >= FIRST_CUSTOMER

@@ -26,6 +26,7 @@ use crate::ledger::{
     index::search_index::{SearchKey, SearchQuery},
     state::{ledger::Ledger, merge_group::MergeGroup},
 };
+use crate::scheduling::give_way;
 
 use std::ops::ControlFlow;
 
@@ -223,6 +224,7 @@ impl Ledger {
                 let limit = members.and_then(|mut group| self.limit_above(asked, &mut group, now));
                 drop(locked);
                 show(number, limit)?;
+                give_way();
             }
         }
     }

@@ -3,6 +3,7 @@
 use crate::{
     domain::customer::aggregate::CustomerMemory,
     ledger::{index::sharding::SHARDS, state::ledger::Ledger},
+    scheduling::give_way,
 };
 
 /// Memory of the ledger, bytes. The texts and profiles of customers, the other indexes and what the allocator adds are not
@@ -21,6 +22,7 @@ impl Ledger {
     pub fn memory_use(&self) -> MemoryUse {
         let mut all = MemoryUse::default();
         for shard in 0..SHARDS {
+            give_way();
             for customer in self.customers.shard(shard).values() {
                 let CustomerMemory { customer, summaries, usage, holds } = customer.memory();
                 all.customers.customer += customer;

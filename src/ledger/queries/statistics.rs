@@ -5,6 +5,7 @@ use crate::domain::{
     vocabulary::{direction::Direction, money::Currency, names::Name, time::Millis},
 };
 use crate::ledger::state::ledger::Ledger;
+use crate::scheduling::give_way;
 use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 impl Ledger {
@@ -35,6 +36,7 @@ impl Ledger {
     pub fn lifetime_totals(&self, now: Millis) -> BTreeMap<(Name, Direction, Currency), Sums> {
         let mut totals: BTreeMap<(Name, Direction, Currency), Sums> = BTreeMap::new();
         for shard in 0..Self::shard_count() {
+            give_way();
             for customer in self.customers.shard(shard).values_mut() {
                 self.settle(customer, now);
                 for series in customer.usage_series() {

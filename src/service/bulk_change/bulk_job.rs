@@ -13,6 +13,7 @@ use crate::{
         vocabulary::{attributes::Attributes, calendar::LocalTime, time::Millis},
     },
     ledger::{Actor, Amendment, CustomerRef, Ledger},
+    scheduling::give_way,
     service::{
         bulk_change::bulk_request::{BulkRequest, Selection},
         customers::{CustomerService, customer_service::Trial},
@@ -291,6 +292,7 @@ impl BulkTarget<'_> {
         let ids = BufReader::new(job.reader()).lines();
         let change_rest = || {
             for id in ids.skip(usize::try_from(counts.selected).unwrap_or(usize::MAX)) {
+                give_way();
                 let id = id?;
                 counts.count(&id, self.change(request, &id, Trial::No));
                 active.step(counts.selected)?;

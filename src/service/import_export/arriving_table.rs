@@ -8,6 +8,7 @@ use crate::{
     },
     ledger::Digester,
     service::{
+        background,
         error::ServiceError,
         import_export::{
             import_job::{UploadedTable, import_table},
@@ -24,7 +25,8 @@ use crate::{
     },
     storage::jobs::Draft,
 };
-use std::io::Write;
+use axum::body::Bytes;
+use std::{io::Write, sync::Arc};
 use tokio::sync::watch;
 
 /// What a caller wants of an upload.
@@ -73,23 +75,28 @@ pub(crate) struct ArrivingTable {
 impl Drop for ArrivingTable {
     fn drop(&mut self) {
         if let Some(draft) = self.draft.take() {
-            tokio::task::spawn_blocking(move || drop(draft));
+            background::run(move || drop(draft));
         }
     }
 }
 
 impl ArrivingTable {
-    /// Admits an upload for a merchant and creates its file. `announced`: the bytes that the caller announced, or 0. It
-    /// writes to the disk.
+    /// Admits an upload for a merchant and creates its file. `announced`: the bytes that the caller announced, or 0.
     ///
     /// # Errors
-    /// The merchant is not known; a limit on uploads is reached; the disk has no room.
-    pub(crate) fn begin(
-        payments: &PaymentService,
-        jobs: &Jobs,
+    /// The merchant is not known; a limit on uploads is reached; the disk has no room; the daemon stops.
+    pub(crate) async fn begin(
+        payments: &Arc<PaymentService>,
+        jobs: &Arc<Jobs>,
         merchant: &str,
         announced: u64,
     ) -> Result<Self, ServiceError> {
+        let (payments, jobs, merchant) = (Arc::clone(payments), Arc::clone(jobs), merchant.to_owned());
+        let begun = background::run(move || Self::create(&payments, &jobs, &merchant, announced));
+        begun.await.map_err(|error| ServiceError::unfinished(&error))?
+    }
+
+    fn create(payments: &PaymentService, jobs: &Jobs, merchant: &str, announced: u64) -> Result<Self, ServiceError> {
         let known = payments.rules().merchant(merchant).map(|merchant| merchant.id);
         let merchant = known.ok_or_else(|| Refusal::UnknownMerchant(merchant.to_owned()))?;
         let permit = jobs.limits().arrive(merchant)?;
@@ -99,14 +106,19 @@ impl ArrivingTable {
         Ok(Self { merchant, permit, draft, digester: payments.ledger.digester() })
     }
 
-    /// Adds a piece. It writes to the disk.
+    /// Adds a piece. It is encrypted and written on a background thread.
     ///
     /// # Errors
-    /// The table is too long; a limit on the bytes of uploads is reached; the disk has no room.
-    pub(crate) fn take(&mut self, piece: &[u8]) -> Result<(), ServiceError> {
-        self.permit.hold(piece.len() as u64)?;
-        self.digester.take(piece);
-        self.draft.iter_mut().try_for_each(|draft| draft.write_all(piece)).map_err(file_failed)
+    /// The table is too long; a limit on the bytes of uploads is reached; the disk has no room; the daemon stops. The table
+    /// is dropped.
+    pub(crate) async fn take(mut self, piece: Bytes) -> Result<Self, ServiceError> {
+        let taken = background::run(move || {
+            self.permit.hold(piece.len() as u64)?;
+            self.digester.take(&piece);
+            self.draft.iter_mut().try_for_each(|draft| draft.write_all(&piece)).map_err(file_failed)?;
+            Ok(self)
+        });
+        taken.await.map_err(|error| ServiceError::unfinished(&error))?
     }
 
     /// Waits for a slot of a job once the table has arrived, for a bounded time.

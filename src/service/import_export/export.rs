@@ -10,6 +10,7 @@ use crate::{
         vocabulary::{calendar::LocalTime, text::suggest::did_you_mean, time::Millis, words::Word},
     },
     ledger::{CustomerQuery, Ledger, PAGE_MAX},
+    scheduling::give_way,
     service::{
         csv::{cell::Expected, row::Column, write::Writer},
         customers::CustomerService,
@@ -136,6 +137,7 @@ pub fn export(
         for row in &found.customers {
             writer.write(row)?;
             rows += 1;
+            give_way();
         }
         match found.next {
             Some(next) => find.after = Some(next),

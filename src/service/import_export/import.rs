@@ -14,6 +14,7 @@ use crate::{
             words::Word,
         },
     },
+    scheduling::give_way,
     service::{
         csv::{
             Column, Row,
@@ -235,6 +236,7 @@ fn each_row(
         }
     };
     loop {
+        give_way();
         before(outcome.rows + 1);
         let Some(row) = reader.next() else { return Ok(()) };
         outcome.rows += 1;

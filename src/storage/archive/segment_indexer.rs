@@ -5,6 +5,7 @@ use crate::{
         events::{customer_event::CustomerEvent, global_event::GlobalEvent},
         vocabulary::time::Millis,
     },
+    scheduling::give_way,
     storage::{
         archive::tables::{Flaw, IndexedTransaction, TableWriter},
         encoding::{self, RecordedEvent},
@@ -36,6 +37,7 @@ impl SegmentIndexer<'_, '_, '_> {
 
     /// Indexes the transactions of a record.
     pub(super) fn add(&mut self, record: &Record<'_>) -> Result<(), String> {
+        give_way();
         for event in encoding::decode(record.events, &mut |_| Ok(None)).map_err(|error| error.to_string())? {
             self.newest = match event {
                 // The time continues from the accepted clock; see `Ledger::accept_clock`.

@@ -16,7 +16,9 @@ use crate::config::diff::{
     compared::ComparedConfiguration,
     item::{Item, ItemList, ItemRole},
 };
-use crate::domain::rules::configuration::Rules;
+use crate::domain::rules::{configuration::Rules, merchant::Merchant};
+use crate::scheduling::give_way;
+use std::sync::Arc;
 
 /// The whole configuration. `has_texts`: the texts of tokens are compared.
 pub(super) fn describe(configuration: ComparedConfiguration<'_>, has_texts: bool) -> Item {
@@ -25,7 +27,11 @@ pub(super) fn describe(configuration: ComparedConfiguration<'_>, has_texts: bool
     let Rules { version: _, currencies, rates, merchants } = rules;
     let mut merchants: Vec<_> = merchants.values().collect();
     merchants.sort_by_key(|merchant| merchant.id);
-    let merchants = merchants.into_iter().map(|merchant| merchant::merchant(merchant, currencies)).collect();
+    let describe_merchant = |merchant: &Arc<Merchant>| {
+        give_way();
+        merchant::merchant(merchant, currencies)
+    };
+    let merchants = merchants.into_iter().map(describe_merchant).collect();
     let (credentials, certificate_end) = if has_texts { (credentials, certificate_end) } else { (None, None) };
     let single = |name, item| ItemList { name, items: vec![item] };
     Item {
