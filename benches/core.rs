@@ -422,7 +422,7 @@ fn transaction_bytes(
     outcome: Option<ProcessorOutcome>,
     round_ms: u64,
 ) -> TransactionBytes {
-    let customers = setting("LEVELGATE_CUSTOMERS", 200_000).min(200_000);
+    let customers = setting("LEVELGATE_CUSTOMERS", 200_000);
     let rounds = setting("LEVELGATE_ROUNDS", 20);
     let ledger = ledger();
     let (mut slowest, mut slowest_processor) = (Slowest::default(), Slowest::default());

@@ -2,8 +2,10 @@
 //!
 //! A thread that answers a payment waits for a processor until the time slice of a busy thread ends, some milliseconds,
 //! even where the busy thread has a lower priority. So a background thread has a lower priority and also gives way
-//! ([`give_way`]) between the pieces of its work. Where payments leave no processor free, it still gets about a tenth of
+//! ([`give_way`]) between the pieces of its work. Where payments leave no processor free, it still gets about a quarter of
 //! one, so that what it has locked becomes free and its work ends.
+
+pub(crate) mod background;
 
 use std::{
     cell::Cell,
@@ -12,7 +14,7 @@ use std::{
 };
 
 /// How much the nice value of a background thread is higher than that of the process.
-pub const NICE_ADDED: i32 = 10;
+const NICE_ADDED: i32 = 5;
 
 /// How long a background thread works before it gives way.
 const PIECE: Duration = Duration::from_micros(50);
@@ -26,7 +28,8 @@ thread_local! {
 pub fn become_background_thread() {
     GAVE_WAY.set(Some(Instant::now()));
     let thread = Some(rustix::thread::gettid());
-    let lowered = rustix::process::getpriority_process(thread)
+    // A thread begins with the priority of the one that starts it, which may be a background thread.
+    let lowered = rustix::process::getpriority_process(Some(rustix::process::getpid()))
         .and_then(|nice| rustix::process::setpriority_process(thread, nice + NICE_ADDED));
     if let Err(error) = lowered {
         tracing::debug!(%error, "a background thread keeps its priority");
@@ -56,10 +59,14 @@ mod tests {
         let lowered = thread::spawn(|| {
             become_background_thread();
             give_way();
-            (nice(), thread::spawn(nice).join().unwrap())
+            let started = thread::spawn(|| {
+                become_background_thread();
+                nice()
+            });
+            (nice(), started.join().unwrap())
         });
         let lowest = (before + NICE_ADDED).min(19);
-        assert_eq!(lowered.join().unwrap(), (lowest, lowest));
+        assert_eq!(lowered.join().unwrap(), (lowest, lowest), "a thread of a background thread has no lower one");
         assert_eq!(nice(), before);
     }
 

@@ -4,7 +4,8 @@
 use crate::{
     console::page_request::PageRequest,
     domain::rules::merchant::Merchant,
-    service::{background, error::ServiceError, reply::Reply},
+    scheduling::background,
+    service::{error::ServiceError, reply::Reply},
 };
 use serde_json::Value;
 use std::{

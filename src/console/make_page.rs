@@ -2,7 +2,8 @@
 
 use crate::{
     console::{page_request::PageRequest, state::Console},
-    service::{background, commit::AnswerKind, error::ServiceError},
+    scheduling::background,
+    service::{commit::AnswerKind, error::ServiceError},
     telemetry::traces::carry,
 };
 

@@ -7,8 +7,8 @@ use crate::{
         state::Console,
     },
     domain::vocabulary::names::Name,
+    scheduling::background,
     service::{
-        background,
         error::{ErrorKind, ServiceError},
         import_export::{
             arriving_table::{ArrivingTable, UploadRequest},

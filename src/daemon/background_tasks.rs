@@ -5,7 +5,8 @@ use crate::{
     http::AppState,
     ledger::EraseError,
     replication::CopyEraser,
-    service::{background, jobs::resume::resume_unfinished},
+    scheduling::background,
+    service::jobs::resume::resume_unfinished,
     storage::keys::Keys,
 };
 use std::{

@@ -1,6 +1,6 @@
 //! Signals of the operating system: SIGHUP reloads, SIGTERM and SIGINT stop.
 
-use crate::{daemon::service_manager, domain::customer::audit::Author, http::AppState, service::background};
+use crate::{daemon::service_manager, domain::customer::audit::Author, http::AppState, scheduling::background};
 use anyhow::Context;
 use std::sync::Arc;
 use tokio::{

@@ -25,10 +25,10 @@ use crate::{
         server::pulse::{self, Pulse},
     },
     replication::{ShippingState, StandbyState},
-    scheduling::become_background_thread,
+    scheduling::{background::BackgroundThreads, become_background_thread},
     service::{
-        background::BackgroundThreads, commit::AnswerGate, daemon_status::ConfigurationHealth,
-        monitoring::status::StatusSource, payments::PaymentService,
+        commit::AnswerGate, daemon_status::ConfigurationHealth, monitoring::status::StatusSource,
+        payments::PaymentService,
     },
     storage::fs::ram::Ram,
     telemetry::{
@@ -98,10 +98,11 @@ pub(crate) fn run(options: StartOptions, loaded: Loaded) -> anyhow::Result<ExitC
     if let Some(endpoint) = &loaded.settings.telemetry.otlp_endpoint {
         traces::start(endpoint)?;
     }
+    // Before the runtime, so that a panic drops it after the tasks that it waits for.
+    let background = BackgroundThreads::start().context("cannot start threads")?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(pulse::workers()).enable_all().build().context("cannot start threads")?;
     let _pulse = Pulse::start(runtime.handle()).context("cannot start threads")?;
-    let background = BackgroundThreads::start().context("cannot start threads")?;
     let (force, is_forced) = watch::channel(false);
     let served = runtime.block_on(serve(options, loaded, passed, force));
     // The files that these threads still use survive a kill at any point.

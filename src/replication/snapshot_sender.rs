@@ -1,6 +1,6 @@
 //! Sends snapshots to Redis, and trims the part of the stream that they contain.
 //!
-//! A blocking thread writes the snapshot into chunks; this task sends them. The snapshot counts once all its chunks are in
+//! A background thread writes the snapshot into chunks; this task sends them. The snapshot counts once all its chunks are in
 //! Redis and the stream has reached its end.
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
         retry::Retry,
         shared::Shared,
     },
+    scheduling::background,
     storage::journal::{JournalId, Lsn},
     telemetry::traces::Span,
 };
@@ -176,7 +177,7 @@ async fn send(shared: &Shared, store: &mut RedisStore, fence: Fence) -> Result<L
     }
     let (sender, mut chunks) = mpsc::channel(CHUNKS_WAITING_MAX);
     let (source, instance) = (Arc::clone(&parts.snapshots), parts.instance.id);
-    let writing = tokio::task::spawn_blocking(move || {
+    let writing = background::run(move || {
         let mut writer = ChunkWriter { instance, begin, index: 0, bytes: Vec::new(), total: 0, chunks: sender };
         let end = source.write(begin, &mut |piece| writer.write(piece))?;
         writer.flush()?;
@@ -225,7 +226,7 @@ async fn trim(shared: &Shared, store: &mut RedisStore, fence: Fence, contained: 
     let parts = &shared.parts;
     let source = Arc::clone(&parts.snapshots);
     let Some(stream_begin) = store.head().await?.and_then(|head| head.begin) else { return Ok(()) };
-    let through = tokio::task::spawn_blocking(move || source.trimmable(contained, stream_begin)).await?;
+    let through = background::run(move || source.trimmable(contained, stream_begin)).await?;
     let Some(through) = through.map_err(SnapshotError::Trim)? else { return Ok(()) };
     // The copies of transactions are in Redis before their originals leave it.
     shared.when_confirmed(parts.journal.last()).await;

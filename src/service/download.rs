@@ -1,7 +1,7 @@
 //! Downloads: bodies that a thread writes while they are sent.
 
+use crate::scheduling::background;
 use crate::service::{
-    background,
     commit::AnswerKind,
     error::ServiceError,
     payments::PaymentService,

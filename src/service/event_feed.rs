@@ -8,9 +8,9 @@ use crate::{
         vocabulary::names::Name,
     },
     ledger::{FeedEntry, FeedQuery as LedgerFeedQuery},
+    scheduling::background,
     service::{
         access::access_tokens::unreached,
-        background,
         documents::{
             payments::event::{EventDocument, UnreadableDocument},
             query::page_limit,

@@ -2,7 +2,6 @@
 //! `access` reads the headers that name the origin of a request, and `download` and `sender_pace` stream bodies.
 
 pub(crate) mod access;
-pub(crate) mod background;
 pub mod backtest;
 pub mod bulk_change;
 pub(crate) mod clock;

@@ -21,8 +21,22 @@ const WALLS: &[(&str, &[&str])] = &[
     ("clock", &["domain"]),
     ("telemetry", &["domain"]),
     ("service", &["clock", "config", "domain", "http", "ledger", "replication", "scheduling", "storage", "telemetry"]),
-    ("http", &["docs", "clock", "config", "domain", "ledger", "replication", "service", "storage", "telemetry"]),
-    ("console", &["clock", "config", "domain", "service", "storage", "telemetry"]),
+    (
+        "http",
+        &[
+            "docs",
+            "clock",
+            "config",
+            "domain",
+            "ledger",
+            "replication",
+            "scheduling",
+            "service",
+            "storage",
+            "telemetry",
+        ],
+    ),
+    ("console", &["clock", "config", "domain", "scheduling", "service", "storage", "telemetry"]),
     (
         "daemon",
         &[

@@ -134,6 +134,7 @@ impl<C: Caller> Generator<C> {
         // The histograms are large. They are made before the start, so that no request waits for them.
         let measurements: Vec<_> =
             shares.iter().map(|_| Measurement::new(self.classes)).collect::<anyhow::Result<_>>()?;
+        let mut whole = Measurement::new(self.classes)?;
         // All threads begin at the same time.
         let start = Instant::now() + Duration::from_millis(5);
         let workers = shares.into_iter().zip(measurements).enumerate().map(|(thread, (lines, measured))| {
@@ -141,7 +142,7 @@ impl<C: Caller> Generator<C> {
             std::thread::spawn(move || share.run(lines, measured))
         });
         let workers: Vec<_> = workers.collect();
-        let (mut whole, mut lines, mut failed) = (Measurement::new(self.classes)?, Vec::new(), None);
+        let (mut lines, mut failed) = (Vec::new(), None);
         for worker in workers {
             let joined = worker.join().map_err(|_| anyhow::anyhow!("a thread of the generator panicked"));
             match joined.and_then(|done| done) {

@@ -3,6 +3,7 @@
 use crate::{
     domain::{events::customer_event::CustomerEvent, vocabulary::time::Millis},
     ledger::{CompactionOutcome, Ledger},
+    scheduling::give_way,
     storage::{
         encoding,
         journal::{Journal, Record, SegmentInfo},
@@ -33,6 +34,7 @@ impl CopiedSegment<'_> {
     ) -> anyhow::Result<u32> {
         let mut copied = 0_u32;
         let mut visit = |record: &Record<'_>| {
+            give_way();
             for event in encoding::decode(record.events, &mut |_| Ok(None)).map_err(|error| error.to_string())? {
                 let encoding::RecordedEvent::Customer(
                     CustomerEvent::TransactionOpened { slot, opening }

@@ -18,9 +18,9 @@ use crate::{
         server::admission::Admission,
         state::AppState,
     },
+    scheduling::background,
     service::{
         access::access_tokens::{AccessToken, Role},
-        background,
         commit::AnswerKind,
         customers::CustomerService,
         documents::card_guard::no_card_in_json,

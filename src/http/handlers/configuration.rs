@@ -16,8 +16,8 @@ use crate::{
         server::admission::Admission,
         state::AppState,
     },
+    scheduling::background,
     service::{
-        background,
         commit::AnswerKind,
         configuration::change::{ConfigurationAction, ConfigurationChange, ConfigurationOutcome},
         documents::card_guard::no_card_in_json,
@@ -85,7 +85,8 @@ async fn change(
     by: Option<Name>,
 ) -> Result<ConfigurationOutcome, ServiceError> {
     let (change, state) = (change_of(state, action, by)?, Arc::clone(state));
-    let done = background::run(move || state.control.configure(&change)).await;
+    // A renamed level is a pass in which payments wait: at their priority.
+    let done = tokio::task::spawn_blocking(move || state.control.configure(&change)).await;
     done.unwrap_or_else(|error| Err(ServiceError::unfinished(&error)))
 }
 

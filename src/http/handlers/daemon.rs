@@ -17,8 +17,8 @@ use crate::{
         server::{admission::Admission, request_latency::write_request_latencies},
         state::AppState,
     },
+    scheduling::background,
     service::{
-        background,
         commit::AnswerKind,
         error::ServiceError,
         event_feed::reader_turn,
@@ -100,7 +100,11 @@ pub(crate) async fn status(State(state): State<Arc<AppState>>, admission: Option
 
 /// `GET /v1/settings`
 pub(crate) async fn settings(State(state): State<Arc<AppState>>) -> Response {
-    json(render(&SettingsDocument::of(&*state.control, &state.payments)))
+    // A reload holds a lock that is needed here.
+    match background::run(move || render(&SettingsDocument::of(&*state.control, &state.payments))).await {
+        Ok(document) => json(document),
+        Err(error) => ServiceError::unfinished(&error).into_response(),
+    }
 }
 
 /// `GET /v1/reload`
@@ -185,7 +189,8 @@ pub(crate) async fn accept_clock(
     };
     let (by, payments) = (admission.map(|admission| admission.token.name), Arc::clone(&state.payments));
     // It visits all customers, after a snapshot in progress: not on the threads that answer payments.
-    match background::run(move || payments.accept_clock(&body, by)).await {
+    // Payments wait for this pass over all customers: at their priority.
+    match tokio::task::spawn_blocking(move || payments.accept_clock(&body, by)).await {
         Ok(answered) => respond(&state.payments, answered, AnswerKind::Write).await,
         Err(_) => ServiceError::internal().into_response(),
     }

@@ -3,8 +3,8 @@
 use crate::{
     domain::customer::instrument_blocks::MerchantScope,
     http::{extract::query::QueryPairs, response::respond, server::admission::Admission, state::AppState},
+    scheduling::background,
     service::{
-        background,
         commit::AnswerKind,
         error::ServiceError,
         event_feed::{FeedQuery, reader_turn, wait_for_events},

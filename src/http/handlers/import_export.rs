@@ -9,8 +9,8 @@ use crate::{
         server::admission::Admission,
         state::AppState,
     },
+    scheduling::background,
     service::{
-        background,
         commit::AnswerKind,
         error::ServiceError,
         import_export::{

@@ -8,9 +8,10 @@ use crate::{
         server::admission::Admission,
         state::AppState,
     },
+    scheduling::background,
     service::{
-        background, commit::AnswerKind, customers::audit::AuditRequest, decision_series::SeriesQuery,
-        error::ServiceError, event_feed::reader_turn,
+        commit::AnswerKind, customers::audit::AuditRequest, decision_series::SeriesQuery, error::ServiceError,
+        event_feed::reader_turn,
     },
 };
 use axum::{

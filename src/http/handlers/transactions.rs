@@ -12,7 +12,8 @@ use crate::{
         server::admission::Admission,
         state::AppState,
     },
-    service::{background, commit::AnswerKind, error::ServiceError, payments::transactions::transaction_filter},
+    scheduling::background,
+    service::{commit::AnswerKind, error::ServiceError, payments::transactions::transaction_filter},
 };
 use axum::{
     extract::{Path, State},

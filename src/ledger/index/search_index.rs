@@ -287,23 +287,26 @@ impl SearchIndex {
         }
     }
 
-    /// Adds many new customers at once. They are sorted first, so that each is appended to its sets.
-    pub(in crate::ledger) fn insert_all(&self, mut entries: Vec<SearchEntry>) {
-        entries.sort_unstable_by_key(|entry| (entry.merchant, entry.number));
-        for of_merchant in entries.chunk_by(|one, next| one.merchant == next.merchant) {
-            let index = self.of_merchant(of_merchant[0].merchant);
+    /// Adds many new customers at once, in lists of any order. They are sorted first, so that each is appended to its sets.
+    pub(in crate::ledger) fn insert_all(&self, lists: &[Vec<SearchEntry>]) {
+        let entries = || lists.iter().flatten();
+        let mut sorted: Vec<(Name, u64, &SearchKeys)> =
+            entries().map(|entry| (entry.merchant, entry.number, &entry.keys)).collect();
+        sorted.sort_unstable_by_key(|(merchant, number, _)| (*merchant, *number));
+        for of_merchant in sorted.chunk_by(|(one, ..), (next, ..)| one == next) {
+            let index = self.of_merchant(of_merchant[0].0);
             let mut index = index.lock();
-            for SearchEntry { number, keys, .. } in of_merchant {
+            for (_, number, keys) in of_merchant {
                 index.created.add(to_u32(*number), keys.created);
                 index.move_last_month(to_u32(*number), None, keys.last_month);
             }
             let MerchantSearchIndex { all, by_key, .. } = &mut *index;
-            for SearchEntry { number, keys, .. } in of_merchant {
+            for (_, number, keys) in of_merchant {
                 all.insert(to_u32(*number));
                 keys.keys.iter().for_each(|key| _ = by_key.entry(*key).or_default().insert(to_u32(*number)));
             }
         }
-        let due = entries.iter().filter_map(|entry| entry.keys.deletion_due.map(|due| (due, entry.number)));
+        let due = entries().filter_map(|entry| entry.keys.deletion_due.map(|due| (due, entry.number)));
         self.deletions_due.lock().extend(due);
     }
 

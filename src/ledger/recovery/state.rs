@@ -142,15 +142,15 @@ impl StateRecovery {
         let (mut slots, mut search_entries, mut changed_forms) = (Vec::new(), Vec::new(), Vec::new());
         for entries in entries {
             slots.push(entries.slots);
-            search_entries.extend(entries.search_entries);
+            search_entries.push(entries.search_entries);
             changed_forms.extend(entries.changed_forms);
         }
         ledger.newly_equal.store(ledger.identities.newly_equal(changed_forms), Ordering::Relaxed);
         std::thread::scope(|scope| {
             let (ledger, slots) = (&ledger, &slots);
+            scope.spawn(move || ledger.search.insert_all(&search_entries));
             (0..count).for_each(|n| drop(scope.spawn(move || ledger.index_slots(slots, n, count))));
         });
-        ledger.search.insert_all(search_entries);
         (ledger, newest_time)
     }
 }

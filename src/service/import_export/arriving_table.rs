@@ -7,8 +7,8 @@ use crate::{
         vocabulary::{names::Name, text::suggest::did_you_mean},
     },
     ledger::Digester,
+    scheduling::background,
     service::{
-        background,
         error::ServiceError,
         import_export::{
             import_job::{UploadedTable, import_table},

@@ -172,6 +172,7 @@ pub fn import_rows(
 pub fn import_generated(target: &ImportTarget<'_>, rows: impl Iterator<Item = Row>) -> ImportOutcome {
     let mut outcome = ImportOutcome { applied: true, ..ImportOutcome::default() };
     for (line, mut row) in (1..).zip(rows) {
+        give_way();
         row.line = line;
         outcome.rows += 1;
         match import_row(target, &row, false) {

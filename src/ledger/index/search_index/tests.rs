@@ -92,7 +92,7 @@ proptest! {
         }
         if is_restored {
             search = SearchIndex::default();
-            search.insert_all(all.iter().map(|(number, keys)| SearchEntry { merchant, number: *number, keys: keys.clone() }).collect());
+            search.insert_all(&[all.iter().map(|(number, keys)| SearchEntry { merchant, number: *number, keys: keys.clone() }).collect()]);
         }
         for status in statuses {
             let keys = [SearchKey::Status(status)];

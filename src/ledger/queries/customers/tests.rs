@@ -173,7 +173,7 @@ fn place(ledger: &Ledger, created: Millis, events: &[CustomerEvent], digests: &[
     }
     digests.iter().for_each(|digest| ledger.identities.insert(*digest, number));
     let keys = SearchKeys::of(&customer);
-    ledger.search.insert_all(vec![SearchEntry { merchant: name("m"), number, keys }]);
+    ledger.search.insert_all(&[vec![SearchEntry { merchant: name("m"), number, keys }]]);
     ledger.customers.lock(number).insert(number, customer);
     number
 }

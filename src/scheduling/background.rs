@@ -1,4 +1,4 @@
-//! Work that callers other than gateways ask for, on background threads.
+//! The background threads of a daemon.
 
 use crate::scheduling::become_background_thread;
 use std::{io, sync::OnceLock, time::Duration};
