@@ -1,4 +1,4 @@
-//! Background threads: what the kernel's scheduler is told, so that payments do not wait for other work.
+//! Background threads: their priority, and the pauses in which payments run first.
 //!
 //! A thread that answers a payment waits for a processor until the time slice of a busy thread ends, some milliseconds,
 //! even where the busy thread has a lower priority. So a background thread has a lower priority and also gives way
