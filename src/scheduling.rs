@@ -72,14 +72,14 @@ mod tests {
 
     #[test]
     fn a_background_thread_gives_way_once_it_has_worked() {
-        let gave_way = |worked| {
-            let begun = Instant::now().checked_sub(worked).unwrap();
+        let gave_way = |begun| {
             GAVE_WAY.set(Some(begun));
             give_way();
             GAVE_WAY.get() != Some(begun)
         };
-        assert!(gave_way(PIECE));
-        assert!(!gave_way(Duration::ZERO) || !gave_way(Duration::ZERO), "it gives way at every call");
+        assert!(gave_way(Instant::now().checked_sub(PIECE).unwrap()));
+        // However slow the machine is, no time has passed since then.
+        assert!(!gave_way(Instant::now() + Duration::from_secs(3_600)));
         GAVE_WAY.set(None);
         give_way();
         assert_eq!(GAVE_WAY.get(), None);

@@ -42,6 +42,37 @@ fn status_reports_the_rules_in_force_and_the_memory_store() {
     assert!(log.contains("no tokens"), "the log warns that loopback needs no token: {log}");
 }
 
+/// The nice values of the daemon's threads of a name.
+fn nice_values(daemon: &Daemon, name: &str) -> Vec<i32> {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", daemon.pid())).expect("the daemon's threads");
+    // A thread can end meanwhile.
+    let stats = threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("stat")).ok());
+    let nice = |stat: String| {
+        let (head, fields) = stat.rsplit_once(") ")?;
+        let is_named = head.split_once('(').is_some_and(|(_, of_thread)| of_thread == name);
+        is_named.then(|| fields.split(' ').nth(16)?.parse().ok()).flatten()
+    };
+    stats.filter_map(nice).collect()
+}
+
+#[test]
+fn work_beside_payments_runs_on_threads_with_a_lower_priority() {
+    let settings = Settings { store: "kind = \"disk\"\nmin_free_bytes = 0", ..Settings::SYSTEM };
+    let daemon = Daemon::start(ConfigFolder::new(&settings, &[("acme", acme(CRM, &[]))]));
+    daemon.get("/v1/merchants/acme/customers").ok();
+    let of_payments = nice_values(&daemon, "tokio-rt-worker");
+    let normal = of_payments[0];
+    assert_eq!(of_payments, vec![normal; of_payments.len()]);
+    assert_eq!(nice_values(&daemon, "journal-write"), [normal]);
+    let lower = (normal + 5).min(19);
+    assert_eq!(nice_values(&daemon, "maintenance"), [lower]);
+    // A thread that has just been started lowers its priority before it works.
+    eventually("all background threads have the lower priority", || {
+        let background = nice_values(&daemon, "background");
+        background.len() > 1 && background.iter().all(|nice| *nice == lower)
+    });
+}
+
 /// The sum of the samples whose line has all of these parts.
 fn samples(metrics: &str, parts: &[&str]) -> u64 {
     let lines = metrics.lines().filter(|line| !line.starts_with('#') && parts.iter().all(|part| line.contains(part)));
