@@ -36,6 +36,11 @@ pub fn become_background_thread() {
     }
 }
 
+/// Whether this is a background thread.
+pub(crate) fn is_background_thread() -> bool {
+    GAVE_WAY.get().is_some()
+}
+
 /// Lets other threads run first, if this is a background thread that has worked for 50 us. To be called between two pieces
 /// of work that is long as a whole, and while no lock is held that a payment waits for.
 pub fn give_way() {

@@ -7,7 +7,10 @@ use crate::storage::journal::{
         error::{Failed, OpenError},
         options::Sync,
     },
-    state::notifier::{Notifier, WakeReason},
+    state::{
+        buffer::spare,
+        notifier::{Notifier, WakeReason},
+    },
 };
 use std::{
     sync::{Arc, Weak, atomic::Ordering},
@@ -20,10 +23,7 @@ pub(in crate::storage) const CHECK_EVERY: Duration = Duration::from_secs(1);
 impl Journal {
     pub(in crate::storage) fn start_threads(self: &Arc<Self>) -> Result<(), OpenError> {
         let (notifier, journal) = (Arc::clone(&self.threads.write), Arc::downgrade(self));
-        self.start(
-            "journal-write",
-            move || while notifier.wait(None) == WakeReason::Signal && Self::write_for(&journal) {},
-        )?;
+        self.start("journal-write", move || while Self::write_on(notifier.wait(None), &journal) {})?;
         let every = (self.options.sync == Sync::Interval).then_some(self.options.sync_interval);
         let (notifier, journal) = (Arc::clone(&self.threads.sync), Arc::downgrade(self));
         self.start("journal-sync", move || sync_and_check(&notifier, &journal, every))
@@ -36,23 +36,37 @@ impl Journal {
         Ok(())
     }
 
+    /// Does what its thread was woken for; says whether to go on.
+    fn write_on(woken: WakeReason, journal: &Weak<Self>) -> bool {
+        let Some(journal) = journal.upgrade().filter(|_| woken != WakeReason::Stop) else { return false };
+        journal.prepare_spare();
+        woken != WakeReason::Signal || journal.write_gathered()
+    }
+
     /// Writes for as long as something has gathered; says whether to go on.
-    fn write_for(journal: &Weak<Self>) -> bool {
-        let Some(journal) = journal.upgrade() else { return false };
+    fn write_gathered(&self) -> bool {
         loop {
-            match journal.lead_and_rotate() {
+            match self.lead_and_rotate() {
                 Err(_) => return false,
                 Ok(rotated) => {
-                    if rotated && journal.options.sync != Sync::Never {
-                        journal.threads.sync.notify();
+                    if rotated && self.options.sync != Sync::Never {
+                        self.threads.sync.notify();
                     }
                 }
             }
-            journal.prepare_next();
-            let marks = &journal.marks;
+            self.prepare_next();
+            let marks = &self.marks;
             if marks.written.load(Ordering::Acquire) >= marks.appended.load(Ordering::Acquire) {
                 return true;
             }
+        }
+    }
+
+    /// Makes a chunk for when the newest is full, if none stands ready.
+    pub(in crate::storage) fn prepare_spare(&self) {
+        if self.buffer.lock().wants_spare() {
+            let spare = spare();
+            self.buffer.lock().add_spare(spare);
         }
     }
 

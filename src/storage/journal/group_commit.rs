@@ -21,25 +21,25 @@ use tokio::task;
 /// How often a task yields before it waits to be woken.
 const YIELDS_MAX: u32 = 4;
 
-/// The locked writer. Fields are dropped in order: the writer is unlocked before the waiting tasks are woken.
+/// The locked writer. Fields are dropped in order: the writer is unlocked before the waiters are woken.
 pub(in crate::storage) struct WriterGuard<'a> {
     writer: MutexGuard<'a, Writer>,
     wakes: WakeOnDrop<'a>,
 }
 
-/// Wakes tasks when it is dropped. With [`Sync::Always`] no task waits for the writer.
+/// Wakes waiters when it is dropped. With [`Sync::Always`] none waits for the writer.
 struct WakeOnDrop<'a>(Option<&'a Waiters>);
 
 impl Drop for WakeOnDrop<'_> {
     fn drop(&mut self) {
         if let Some(waiters) = self.0 {
-            waiters.wake_tasks();
+            waiters.wake();
         }
     }
 }
 
 impl WriterGuard<'_> {
-    /// Releases the writer without waking a task: the notified thread takes it, and wakes them when it has written.
+    /// Releases the writer without waking a waiter: the notified thread takes it, and wakes them when it has written.
     fn leave_to_thread(mut self) {
         self.wakes.0 = None;
     }

@@ -68,6 +68,7 @@ use crate::storage::journal::{
 };
 use crate::{
     domain::transaction::log_offset::LogOffset,
+    scheduling::is_background_thread,
     storage::{
         archive_list::ArchiveState,
         fs::store::Store,
@@ -87,7 +88,7 @@ use crate::{
             raw::{following_mark, ingestion::Ingestion},
             state::{
                 audited_blocks::AuditedBlocks,
-                buffer::{Buffer, spare},
+                buffer::Buffer,
                 disk_pace::DiskPace,
                 files::Files,
                 positions::PositionCache,
@@ -286,12 +287,12 @@ impl Journal {
             for mark in [&self.marks.committed, &self.marks.synced] {
                 mark.store(buffer.last().0, Ordering::Release);
             }
-            self.followers.wake_tasks();
+            self.followers.wake();
         }
         drop(buffer);
-        if wants_spare {
-            let spare = spare();
-            self.buffer.lock().add_spare(spare);
+        // A payment does not wait for new memory. Where there is no thread, the caller does.
+        if wants_spare && !(self.files.is_some() && self.threads.write.notify_to_prepare()) {
+            self.prepare_spare();
         }
         if appended_while_following {
             self.fail("a record was appended while the journal follows that of another daemon");
@@ -344,7 +345,8 @@ impl Journal {
         if self.is_committed(lsn) { Some(Ok(())) } else { self.marks.failure().map(Err) }
     }
 
-    /// Waits until the record is committed. Blocks the thread.
+    /// Waits until the record is committed. Blocks the thread. A background thread leaves the writing to the journal's own
+    /// thread: payments would wait for a writer with a lower priority.
     ///
     /// # Errors
     /// The journal has failed: the record may be recorded or not.
@@ -354,7 +356,8 @@ impl Journal {
             return outcome;
         }
         if self.options.sync != Sync::Always {
-            return self.lead(lsn);
+            let is_left = is_background_thread() && self.threads.write.notify();
+            return if is_left { self.waiters.wait(|| self.outcome(lsn)) } else { self.lead(lsn) };
         }
         if !self.threads.sync.notify() {
             return self.sync().map(drop);
@@ -384,11 +387,17 @@ impl Journal {
         self.waiters.until(|| self.outcome(lsn)).await
     }
 
-    /// Writes and syncs the buffered records. Returns the last synced record.
+    /// Writes and syncs the buffered records. Returns the last synced record. A background thread leaves the records to the
+    /// journal's own thread, as in [`Journal::commit`].
     ///
     /// # Errors
     /// The journal has failed.
     pub fn sync(&self) -> Result<Lsn, Failed> {
+        let last = self.last();
+        let synced = || if self.synced() >= last { Some(Ok(())) } else { self.marks.failure().map(Err) };
+        if is_background_thread() && synced().is_none() && self.threads.sync.notify() {
+            self.followers.wait(synced)?;
+        }
         self.sync_all()
     }
 
@@ -398,8 +407,8 @@ impl Journal {
         self.buffer.lock().stop();
         self.waiters.wake();
         self.failures.wake();
-        self.shipped_waiters.wake_tasks();
-        self.followers.wake_tasks();
+        self.shipped_waiters.wake();
+        self.followers.wake();
         failed
     }
 

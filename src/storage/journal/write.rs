@@ -73,7 +73,7 @@ impl Journal {
             self.marks.committed.store(last.0, Ordering::Release);
         }
         if self.options.sync == Sync::Never {
-            self.followers.wake_tasks();
+            self.followers.wake();
         }
         Ok(true)
     }
@@ -142,7 +142,7 @@ impl Journal {
             self.marks.committed.fetch_max(newest.last.0, Ordering::AcqRel);
             self.waiters.wake();
         }
-        self.followers.wake_tasks();
+        self.followers.wake();
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Stalled calls: while a test stalls some kind of call, these calls block and all others proceed.
 
 use parking_lot::{Condvar, Mutex};
-use std::sync::Arc;
+use std::{sync::Arc, thread};
 
 /// The calls that block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,8 @@ pub(super) struct CallBarrier {
 #[derive(Debug, Default)]
 struct BarrierState {
     stalled: Option<StalledCalls>,
-    blocked_calls: usize,
+    /// The names of the threads whose calls are blocked.
+    blocked: Vec<String>,
 }
 
 impl CallBarrier {
@@ -34,10 +35,12 @@ impl CallBarrier {
         if !state.stalled.is_some_and(&matches) {
             return;
         }
-        state.blocked_calls += 1;
+        let name = thread::current().name().unwrap_or_default().to_owned();
+        state.blocked.push(name.clone());
         self.changed.notify_all();
         self.changed.wait_while(&mut state, |state| state.stalled.is_some_and(&matches));
-        state.blocked_calls -= 1;
+        let place = state.blocked.iter().position(|blocked| *blocked == name);
+        place.map(|place| state.blocked.swap_remove(place));
     }
 
     /// The folder whose files' calls are stalled, if any.
@@ -48,7 +51,7 @@ impl CallBarrier {
         }
     }
 
-    /// StalledCalls calls until the guard is dropped.
+    /// Stalls calls until the guard is dropped.
     pub(super) fn close(self: &Arc<Self>, calls: StalledCalls) -> StallGuard {
         self.state.lock().stalled = Some(calls);
         StallGuard(Arc::clone(self))
@@ -62,13 +65,13 @@ pub struct StallGuard(Arc<CallBarrier>);
 impl StallGuard {
     /// Returns as soon as a call is blocked.
     pub fn until_a_call_waits(&self) {
-        self.0.changed.wait_while(&mut self.0.state.lock(), |state| state.blocked_calls == 0);
+        self.0.changed.wait_while(&mut self.0.state.lock(), |state| state.blocked.is_empty());
     }
 
-    /// How many calls are blocked.
+    /// The names of the threads whose calls are blocked.
     #[must_use]
-    pub fn blocked_calls(&self) -> usize {
-        self.0.state.lock().blocked_calls
+    pub fn blocked_threads(&self) -> Vec<String> {
+        self.0.state.lock().blocked.clone()
     }
 }
 

@@ -17,7 +17,7 @@ impl Journal {
         if self.limits_unshipped() {
             self.note_shipped_end(lsn);
         }
-        self.shipped_waiters.wake_tasks();
+        self.shipped_waiters.wake();
     }
 
     /// The shipper read the records by `raw_after`, so their end is nearly always known.

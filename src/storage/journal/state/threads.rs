@@ -7,9 +7,9 @@ use std::{sync::Arc, thread::JoinHandle};
 /// The threads of a journal, and what wakes them.
 #[derive(Default)]
 pub(in crate::storage) struct Threads {
-    /// WakeOnDrop the thread that syncs.
+    /// Wakes the thread that syncs.
     pub(in crate::storage) sync: Arc<Notifier>,
-    /// WakeOnDrop the thread that writes and rotates.
+    /// Wakes the thread that writes and rotates.
     pub(in crate::storage) write: Arc<Notifier>,
     pub(in crate::storage) started: Mutex<Vec<JoinHandle<()>>>,
 }

@@ -1,15 +1,18 @@
 //! A disk that stalls: what goes on while a write, a sync or a rotation waits, and what waits with it.
 
-use crate::storage::{
-    fs::memory::{Keep, Memory, StalledCalls},
-    journal::{
-        log::Journal,
-        model::{
-            companion::Companion,
-            ids::Lsn,
-            options::{Options, Sync},
+use crate::{
+    scheduling::become_background_thread,
+    storage::{
+        fs::memory::{Keep, Memory, StalledCalls},
+        journal::{
+            log::Journal,
+            model::{
+                companion::Companion,
+                ids::Lsn,
+                options::{Options, Sync},
+            },
+            tests::{Opened, open_store, open_with_companion, options},
         },
-        tests::{Opened, open_store, open_with_companion, options},
     },
 };
 use std::{
@@ -74,13 +77,44 @@ async fn a_stalled_write_blocks_one_worker_and_those_who_wait_for_it() {
             reads(&journal);
         });
         other.await.unwrap();
-        assert_eq!(stall.blocked_calls(), 1, "one leads, and no other blocks");
+        assert_eq!(stall.blocked_threads().len(), 1, "one leads, and no other blocks");
         assert!(tasks.iter().all(|task| !task.is_finished()), "nothing is acknowledged before it is written");
         drop(stall);
         for task in tasks {
             task.await.unwrap();
         }
         opened.journal.close().unwrap();
+    }
+}
+
+#[test]
+fn a_background_thread_leaves_writing_to_the_threads_of_the_journal() {
+    let commit = |journal: &Journal| journal.commit(journal.last());
+    let sync = |journal: &Journal| journal.sync().map(drop);
+    let cases = [
+        (Sync::Interval, commit as fn(&Journal) -> _, "journal-write"),
+        (Sync::Never, commit, "journal-write"),
+        (Sync::Always, commit, "journal-sync"),
+        (Sync::Never, sync, "journal-sync"),
+        (Sync::Always, sync, "journal-sync"),
+    ];
+    for (mode, wait, writer) in cases {
+        let store = Memory::new();
+        let journal = opened(&store, mode).journal;
+        let stall = store.stall(StalledCalls::Writes(JOURNAL));
+        let waiting = std::thread::spawn({
+            let journal = Arc::clone(&journal);
+            move || {
+                become_background_thread();
+                journal.append(1, b"events");
+                wait(&journal).map(|()| journal.is_committed(journal.last()))
+            }
+        });
+        stall.until_a_call_waits();
+        assert_eq!(stall.blocked_threads(), [writer], "{mode:?}");
+        drop(stall);
+        assert!(waiting.join().unwrap().unwrap(), "{mode:?}");
+        journal.close().unwrap();
     }
 }
 
