@@ -39,6 +39,7 @@ pub use crate::ledger::payments::answer::{
 pub use crate::ledger::payments::dry_run::DryRunTime;
 pub use crate::ledger::payments::link::LinkTarget;
 pub use crate::ledger::payments::past::{PastCustomer, PastTransaction};
+pub use crate::ledger::payments::prefetch::PaymentKeys;
 pub use crate::ledger::payments::record::Actor;
 pub use crate::ledger::payments::transition::{ExpectedContent, TransitionRequest, UnreservedPayment};
 pub use crate::ledger::queries::audit::{

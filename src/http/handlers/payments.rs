@@ -26,7 +26,10 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse, Response},
 };
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// A payment operation: what its path names, and its body.
 pub(crate) struct PaymentCall<'a> {
@@ -37,30 +40,28 @@ pub(crate) struct PaymentCall<'a> {
     pub(crate) body: &'a [u8],
 }
 
-/// Does an operation, and returns its outcome once that may be sent.
-///
-/// # Errors
-/// That of the operation, or its outcome is unknown.
-pub(crate) async fn decide(payments: &PaymentService, call: PaymentCall<'_>) -> Answered {
-    let started = Instant::now();
+/// Does an operation, and returns its outcome once that may be sent: an error is that of the operation, or says that its
+/// outcome is unknown. Also returns the time since `started`.
+pub(crate) async fn decide(payments: &PaymentService, call: PaymentCall<'_>, started: Instant) -> (Answered, Duration) {
     let PaymentCall { operation, merchant, transaction, body } = call;
     let answered = payments.call(operation, merchant, transaction, body);
     let kind = if operation == PaymentOperation::Check { AnswerKind::Read } else { AnswerKind::Write };
     when_committed(payments, started, answered, kind).await
 }
 
-/// The outcome of an operation, once it may be sent.
-async fn when_committed(payments: &PaymentService, started: Instant, answered: Answered, kind: AnswerKind) -> Answered {
+/// The outcome of an operation, once it may be sent, and the time since `started`.
+async fn when_committed(
+    payments: &PaymentService,
+    started: Instant,
+    answered: Answered,
+    kind: AnswerKind,
+) -> (Answered, Duration) {
     let depends_on_lsn = payments.depends_on_lsn(&answered);
     let committed = payments.leave(Some(depends_on_lsn), kind).await;
-    payments.meters.answer_seconds.record(started.elapsed());
-    match committed {
-        Ok(()) => answered,
-        Err(error) => {
-            payments.meters.count_unavailable(&error.code);
-            Err(error)
-        }
-    }
+    let took = started.elapsed();
+    payments.meters.answer_seconds.record(took);
+    let answered = committed.inspect_err(|error| payments.meters.count_unavailable(&error.code)).and(answered);
+    (answered, took)
 }
 
 /// An operation on the path of a merchant.
@@ -69,10 +70,10 @@ pub(crate) async fn operate(operation: PaymentOperation, request: GatewayRequest
     let GatewayRequest { state, path: MerchantPath { merchant }, body, token } = request;
     let answered = state.payments.call(operation, &merchant, None, &body);
     if operation != PaymentOperation::Check {
-        return response(when_committed(&state.payments, started, answered, AnswerKind::Write).await);
+        return response(when_committed(&state.payments, started, answered, AnswerKind::Write).await.0);
     }
     let answered = with_block_origins(&state, token, (merchant, PaymentDocument::Check), answered).await;
-    response(when_committed(&state.payments, started, answered, AnswerKind::Read).await)
+    response(when_committed(&state.payments, started, answered, AnswerKind::Read).await.0)
 }
 
 /// An answer about a payment. For staff it says since when and by whom a denied payment is blocked, which is read off the
@@ -118,7 +119,7 @@ pub(crate) fn page_with_block_origins(
 pub(crate) async fn transition(operation: PaymentOperation, request: GatewayRequest<TransactionPath>) -> Response {
     let GatewayRequest { state, path: TransactionPath { merchant, transaction }, body, .. } = &request;
     let call = PaymentCall { operation, merchant, transaction: Some(transaction), body };
-    response(decide(&state.payments, call).await)
+    response(decide(&state.payments, call, Instant::now()).await.0)
 }
 
 fn response(answered: Answered) -> Response {

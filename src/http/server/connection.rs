@@ -107,11 +107,11 @@ impl<I> Connection<I> {
     }
 
     /// Notes that bytes were sent or received.
-    fn note_activity(&mut self) {
+    fn note_activity(&mut self, now: Instant) {
         let begun = self.in_flight.begun();
         // Frames that belong to no request do not keep a connection open.
         if !self.is_multiplexed || !self.in_flight.is_idle() || begun != self.active_begun {
-            (self.active_at, self.active_begun) = (Instant::now(), begun);
+            (self.active_at, self.active_begun) = (now, begun);
         }
     }
 
@@ -191,13 +191,14 @@ impl<I> Connection<I> {
 
     /// Counts bytes that were received, which may belong to a head.
     fn note_received(&mut self, bytes: usize) {
-        self.note_activity();
+        let now = Instant::now();
+        self.note_activity(now);
         let begun = self.in_flight.begun();
         match &mut self.head {
             _ if self.is_multiplexed => {}
             _ if bytes == 0 || self.awaits_body || !self.in_flight.is_idle() => {}
             Some(head) if head.begun == begun => head.bytes += bytes,
-            head => *head = Some(Head { begun, since: Instant::now(), bytes }),
+            head => *head = Some(Head { begun, since: now, bytes }),
         }
     }
 
@@ -211,7 +212,7 @@ impl<I> Connection<I> {
             }
             return self.poll_overdue(context).map(|_| Err(io::ErrorKind::TimedOut.into()));
         }
-        self.note_activity();
+        self.note_activity(Instant::now());
         written
     }
 

@@ -273,7 +273,7 @@ impl FastPath {
         I: AsyncRead + AsyncWrite + Unpin,
     {
         let payments = &self.state.payments;
-        let answered = decide(payments, request.call).await;
+        let (answered, took) = decide(payments, request.call, request.began).await;
         out.clear();
         let body = match answered {
             Ok(reply) => {
@@ -284,14 +284,14 @@ impl FastPath {
                     out.extend_from_slice(b"idempotent-replay: true\r\n");
                 }
                 put_header(out, REQUEST_ID.as_str(), request.id.as_bytes());
-                request.row.latency.record(status, request.began.elapsed());
+                request.row.latency.record(status, took);
                 reply.body
             }
             Err(error) => {
                 let response = error.into_response();
                 let response = with_nearest_merchant(response, || payments.rules(), request.caller.as_deref());
                 report_unlisted(request.row.operation, &response);
-                request.row.latency.record(response.status(), request.began.elapsed());
+                request.row.latency.record(response.status(), took);
                 let response = request.id.put_into(response, request.row.operation.path).await;
                 put_status(out, response.status());
                 for (name, value) in response.headers() {

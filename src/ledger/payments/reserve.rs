@@ -16,6 +16,7 @@ use crate::ledger::{
     payments::{
         answer::{PaymentAnswer, RecordedState, TransitionAnswer},
         new_transaction::{InitialOperation, NewTransaction, ResolvedTransaction, unique_attributes},
+        prefetch::PaymentKeys,
         transaction_rules::headroom_of,
     },
     state::{ledger::Ledger, loaded_transaction::TransactionStripe, merge_group::MergeGroup},
@@ -34,11 +35,27 @@ impl Ledger {
         outcome: Option<ProcessorOutcome>,
         now: Millis,
     ) -> Result<PaymentAnswer<'a>, Refusal> {
+        self.reserve_by_keys(rules, (payment, self.payment_keys(payment)), outcome, now)
+    }
+
+    /// [`Ledger::reserve`] with the keys of the payment, which were computed ahead.
+    ///
+    /// # Errors
+    /// A refusal changes nothing.
+    pub fn reserve_by_keys<'a>(
+        &self,
+        rules: &'a Rules,
+        (payment, keys): (&'a Payment<'_>, PaymentKeys),
+        outcome: Option<ProcessorOutcome>,
+        now: Millis,
+    ) -> Result<PaymentAnswer<'a>, Refusal> {
         let merchant = payment.merchant.id.as_str();
-        let key = self.digest_key.transaction(merchant, &payment.transaction_id);
+        let PaymentKeys { transaction: key, sent_identifier } = keys;
         let mut stripe = self.id_stripes.lock(key);
-        let sent_identifier = self.identities.sent_identifier(payment);
         let customer = self.identities.find(payment, sent_identifier, || stripe.index.prefetch(key));
+        if let IdentityMatch::Customer(number, _) = customer {
+            self.customers.prefetch(number);
+        }
         match self.find_transaction(&mut stripe, key, merchant, &payment.transaction_id)? {
             Some(known) => self.repeat(rules, payment, outcome, known, now),
             None => {

@@ -7,7 +7,7 @@ use crate::{
         transaction::transition::{Operation, ProcessorOutcome},
         vocabulary::time::Millis,
     },
-    ledger::ExpectedContent,
+    ledger::{ExpectedContent, PaymentKeys},
     service::error::ServiceError,
 };
 use std::borrow::Cow;
@@ -25,6 +25,7 @@ pub(super) enum AdmittedOperation<'a> {
 /// A payment that is to be recorded.
 pub(super) struct AdmittedPayment<'a> {
     pub(super) payment: Payment<'a>,
+    pub(super) keys: PaymentKeys,
     /// Of a `payment`.
     pub(super) outcome: Option<ProcessorOutcome>,
 }

@@ -12,6 +12,7 @@ use crate::{
         transaction::{fact::CancelOf, transition::Operation},
         vocabulary::words::Word,
     },
+    ledger::PaymentKeys,
     service::{
         commit::AnswerKind,
         documents::{
@@ -114,7 +115,7 @@ impl PaymentService {
     ) -> Answered {
         self.counted(self.gate.may_decide(answer_kind(operation)).and_then(|()| {
             let OperationContext { rules, merchant, .. } = context;
-            let admitted = admit(context, operation, fields, |request| self.admit_again(rules, merchant, request))?;
+            let admitted = admit(context, operation, fields, |request| self.admit_to_record(rules, merchant, request))?;
             let time = admitted.time(&self.clock)?;
             self.decide(context, &admitted, time)
         }))
@@ -154,7 +155,7 @@ fn admit<'a>(
     context: OperationContext<'a>,
     operation: PaymentOperation,
     fields: PaymentFields<'a>,
-    admit_payment: impl FnOnce(PaymentRequest<'a>) -> Result<Payment<'a>, Refusal>,
+    admit_payment: impl FnOnce(PaymentRequest<'a>) -> Result<(Payment<'a>, PaymentKeys), Refusal>,
 ) -> Result<AdmittedOperation<'a>, ServiceError> {
     match operation {
         PaymentOperation::Reserve => admit_reserve(fields, admit_payment).map(AdmittedOperation::Payment),

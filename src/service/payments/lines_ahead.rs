@@ -9,7 +9,7 @@ use crate::{
         decision::payment::{Payment, PaymentPurpose, PaymentRequest},
         rules::configuration::Rules,
     },
-    ledger::PaymentAnswer,
+    ledger::{Ledger, PaymentAnswer},
     service::{
         documents::{
             payments::decision_json::{ANSWER_BYTES, append_decision_json},
@@ -114,12 +114,12 @@ impl PaymentService {
     ) -> LinesAhead<'a> {
         let changes = self.ledger.block_renames().changes();
         let parse = |line: Result<&'a [u8], usize>| {
-            let payment = line.ok().and_then(|line| payment_ahead(rules, line, &may_enter));
+            let payment = line.ok().and_then(|line| payment_ahead((&self.ledger, rules), line, &may_enter));
             LineAhead { line, payment }
         };
         let lines: Vec<LineAhead<'_>> = chunk.lines().map(parse).collect();
         let payments = lines.iter().filter_map(|line| line.payment.as_ref());
-        self.ledger.prefetch_payments(payments.map(|admitted| &admitted.payment));
+        self.ledger.prefetch_payments(payments.map(|admitted| (&admitted.payment, admitted.keys)));
         LinesAhead { rules, changes, lines }
     }
 
@@ -197,12 +197,16 @@ impl DecidedLines<'_> {
 /// The payment of a line; `None`: the line is something else, it is refused, or it has names that the daemon does not know
 /// yet, which may be known at its turn.
 fn payment_ahead<'a>(
-    rules: &'a Rules,
+    (ledger, rules): (&Ledger, &'a Rules),
     line: &'a [u8],
     may_enter: impl Fn(&str) -> Result<(), ServiceError>,
 ) -> Option<AdmittedPayment<'a>> {
     let LineRequest { operation, merchant, fields } = read_line(rules, line, may_enter).ok()?;
-    let admit = |request: PaymentRequest<'a>| Payment::admit(rules, &merchant, request, PaymentPurpose::Record);
+    let admit = |request: PaymentRequest<'a>| {
+        let payment = Payment::admit(rules, &merchant, request, PaymentPurpose::Record)?;
+        let keys = ledger.payment_keys(&payment);
+        Ok((payment, keys))
+    };
     let admitted = match operation {
         PaymentOperation::Reserve => admit_reserve(fields, admit),
         PaymentOperation::Payment => admit_paid(fields, admit),

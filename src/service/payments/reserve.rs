@@ -11,7 +11,7 @@ use crate::{
         transaction::transition::ProcessorOutcome,
         vocabulary::time::Millis,
     },
-    ledger::PaymentAnswer,
+    ledger::{PaymentAnswer, PaymentKeys},
     service::{
         documents::payments::{
             decision_json::decision_json,
@@ -50,9 +50,9 @@ impl PaymentService {
         admitted: &'a AdmittedPayment<'_>,
         now: Millis,
     ) -> Result<PaymentAnswer<'a>, ServiceError> {
-        let AdmittedPayment { payment, outcome } = admitted;
+        let AdmittedPayment { payment, keys, outcome } = admitted;
         let began = Instant::now();
-        let answer = self.ledger.reserve(rules, payment, *outcome, now)?;
+        let answer = self.ledger.reserve_by_keys(rules, (payment, *keys), *outcome, now)?;
         let denied = answer.violations.first().map(|violation| violation.code);
         match answer.replay {
             true => self.meters.count_replay(),
@@ -65,9 +65,24 @@ impl PaymentService {
         Ok(answer)
     }
 
+    /// A payment to be recorded, and its keys.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub(super) fn admit_to_record<'a>(
+        &self,
+        rules: &'a Rules,
+        merchant: &str,
+        request: PaymentRequest<'a>,
+    ) -> Result<(Payment<'a>, PaymentKeys), Refusal> {
+        let payment = self.admit_again(rules, merchant, request)?;
+        let keys = self.ledger.payment_keys(&payment);
+        Ok((payment, keys))
+    }
+
     /// Admits a payment to be recorded. A payment whose id is known is compared with the recorded one before it counts as
     /// impossible: a difference is a conflict, and the same payment gets its recorded answer under any configuration.
-    pub(super) fn admit_again<'a>(
+    fn admit_again<'a>(
         &self,
         rules: &'a Rules,
         merchant: &str,
@@ -132,15 +147,16 @@ impl PaymentService {
 /// Parses a reserve. `admit_payment` admits its fields.
 pub(super) fn admit_reserve<'a>(
     fields: PaymentFields<'a>,
-    admit_payment: impl FnOnce(PaymentRequest<'a>) -> Result<Payment<'a>, Refusal>,
+    admit_payment: impl FnOnce(PaymentRequest<'a>) -> Result<(Payment<'a>, PaymentKeys), Refusal>,
 ) -> Result<AdmittedPayment<'a>, ServiceError> {
-    Ok(AdmittedPayment { payment: admit_payment(request(fields)?)?, outcome: None })
+    let (payment, keys) = admit_payment(request(fields)?)?;
+    Ok(AdmittedPayment { payment, keys, outcome: None })
 }
 
 /// Parses a `payment`: a reserve with its outcome. `admit_payment` admits its fields.
 pub(super) fn admit_paid<'a>(
     fields: PaymentFields<'a>,
-    admit_payment: impl FnOnce(PaymentRequest<'a>) -> Result<Payment<'a>, Refusal>,
+    admit_payment: impl FnOnce(PaymentRequest<'a>) -> Result<(Payment<'a>, PaymentKeys), Refusal>,
 ) -> Result<AdmittedPayment<'a>, ServiceError> {
     let sent = fields.outcome.as_ref().map(|text| parse_word::<ProcessorOutcome>("outcome", &text.0)).transpose()?;
     let outcome = Some(sent.unwrap_or(ProcessorOutcome::Approved));
