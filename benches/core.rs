@@ -385,7 +385,6 @@ fn open_holds(rules: &Rules) {
 
 /// What the transactions of one kind take, bytes a transaction.
 struct TransactionBytes {
-    name: &'static str,
     /// Summary, usage entry, end of the hold, entry of the index.
     bytes: [f64; 4],
     /// By the wall clock. The machine can stop the thread in the middle of a reserve.
@@ -416,12 +415,7 @@ fn thread_time() -> Duration {
 }
 
 /// Fills a ledger with transactions of one kind: each customer pays `round_ms` after the payment before, on average.
-fn transaction_bytes(
-    rules: &Rules,
-    name: &'static str,
-    outcome: Option<ProcessorOutcome>,
-    round_ms: u64,
-) -> TransactionBytes {
+fn transaction_bytes(rules: &Rules, name: &str, outcome: Option<ProcessorOutcome>, round_ms: u64) -> TransactionBytes {
     let customers = setting("LEVELGATE_CUSTOMERS", 200_000);
     let rounds = setting("LEVELGATE_ROUNDS", 20);
     let ledger = ledger();
@@ -444,36 +438,38 @@ fn transaction_bytes(
     let MemoryUse { customers: CustomerMemory { summaries, usage, holds, .. }, index } = ledger.memory_use();
     let bytes = [summaries, usage, holds, index];
     let bytes = bytes.map(|bytes| bytes as f64 / (customers * rounds) as f64);
-    TransactionBytes { name, bytes, slowest, slowest_processor }
+    TransactionBytes { bytes, slowest, slowest_processor }
 }
 
 /// What a customer and a transaction take in memory, by place. Payments of a customer are two minutes apart while they are
 /// held, otherwise three hours.
 fn memory(rules: &Rules) {
     let (minutes, hours) = (120_000, 3 * 3_600_000);
-    let kinds = [
-        transaction_bytes(rules, "held", None, minutes),
-        transaction_bytes(rules, "settled", Some(ProcessorOutcome::Approved), hours),
-        transaction_bytes(rules, "declined", Some(ProcessorOutcome::Declined), hours),
-        transaction_bytes(rules, "denied", None, hours),
-    ];
     let [idle, paying] = [Customer::bytes_idle(), Customer::bytes_paying()];
     println!("{:<44} {idle:>7}", "bytes of a customer without payments");
     println!("{:<44} {paying:>7}", "bytes of a customer with payments");
-    let line = |name: &str, bytes: &dyn Fn(&TransactionBytes) -> f64| {
-        let columns: Vec<String> = kinds.iter().map(|kind| format!("{:>9.1}", bytes(kind))).collect();
-        println!("{name:<34} {}", columns.concat());
+    let [bytes, slowest] = ["bytes a transaction", "slowest reserve, us"];
+    println!("{:<10}{bytes:>45}{slowest:>18}{:>18}", "", "of processor time");
+    let line = |name: &str, columns: &[String]| {
+        let columns: Vec<String> = columns.iter().map(|column| format!("{column:>9}")).collect();
+        println!("{name:<10}{}", columns.concat());
     };
-    let names: Vec<String> = kinds.iter().map(|kind| format!("{:>9}", kind.name)).collect();
-    println!("{:<34} {}", "bytes a transaction", names.concat());
-    for (place, name) in ["summary", "usage entry", "end of the hold", "entry of the index of ids"].iter().enumerate() {
-        line(name, &|kind| kind.bytes[place]);
+    line("kind", &["summary", "usage", "hold", "index", "all", "us", "> 1 ms", "us", "> 1 ms"].map(str::to_owned));
+    for (name, outcome, round_ms) in [
+        ("held", None, minutes),
+        ("settled", Some(ProcessorOutcome::Approved), hours),
+        ("declined", Some(ProcessorOutcome::Declined), hours),
+        ("denied", None, hours),
+    ] {
+        // A kind of millions of customers takes minutes, so each is printed at its end.
+        let TransactionBytes { bytes, slowest, slowest_processor } = transaction_bytes(rules, name, outcome, round_ms);
+        let mut columns: Vec<String> = bytes.iter().map(|bytes| format!("{bytes:.1}")).collect();
+        columns.push(format!("{:.1}", bytes.iter().sum::<f64>()));
+        for Slowest { ns, above_ms } in [slowest, slowest_processor] {
+            columns.extend([format!("{:.0}", ns as f64 / 1_000.0), above_ms.to_string()]);
+        }
+        line(name, &columns);
     }
-    line("all four", &|kind| kind.bytes.iter().sum());
-    line("slowest reserve, us", &|kind| kind.slowest.ns as f64 / 1_000.0);
-    line("reserves above 1,000 us", &|kind| kind.slowest.above_ms as f64);
-    line("slowest reserve, us of processor", &|kind| kind.slowest_processor.ns as f64 / 1_000.0);
-    line("reserves above 1,000 us of it", &|kind| kind.slowest_processor.above_ms as f64);
 }
 
 /// For instruction counts: two runs with different `LEVELGATE_TIMED` differ by exactly that many reserves.

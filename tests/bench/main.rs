@@ -119,7 +119,7 @@ fn the_unix_socket_is_measured_in_turns() {
 
 #[test]
 fn a_daemon_is_measured_during_other_work() {
-    const WORK: [&str; 5] = ["snapshot", "reload", "archive", "upload", "download"];
+    const WORK: [&str; 6] = ["snapshot", "reload", "archive", "upload", "download", "busy-loop"];
     let folder = tempfile::tempdir().unwrap();
     let sizes = ["--rate", "100,200", "--seconds", "1", "--rows", "50", "--merchants", "3"];
     let during = WORK.join(",");

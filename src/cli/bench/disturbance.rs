@@ -1,4 +1,4 @@
-//! Work that runs in a loop during a run: snapshots, reloads, archiving, uploads, downloads.
+//! Work that runs in a loop during a run: snapshots, reloads, archiving, uploads, downloads, and a loop that only calculates.
 
 use crate::{
     cli::{
@@ -6,7 +6,7 @@ use crate::{
         support::{client_files::ClientFiles, daemon_client},
     },
     config,
-    scheduling::become_background_thread,
+    scheduling::{become_background_thread, give_way},
     service::{
         csv::{Expected, Mock, Writer},
         import_export::generate::levels_of,
@@ -39,6 +39,8 @@ pub(super) enum Disturbance {
     Upload,
     /// Downloads of the table of customers
     Download,
+    /// No work of the daemon: a loop with the priority and the pauses of its background threads
+    BusyLoop,
 }
 
 /// The bytes of a journal segment where segments are archived: some are full in each second.
@@ -55,6 +57,7 @@ impl Disturbance {
             Self::Archive => "archive",
             Self::Upload => "upload",
             Self::Download => "download",
+            Self::BusyLoop => "busy-loop",
         }
     }
 
@@ -104,6 +107,7 @@ enum Work {
     Reload { merchants: PathBuf },
     Upload { tables: Vec<PathBuf> },
     Download,
+    BusyLoop,
 }
 
 impl Disturber {
@@ -124,6 +128,7 @@ impl Disturber {
                 upload(&url, &write_table(daemon.folder(), sizes.rows, 1)?)?;
                 Work::Download
             }
+            Disturbance::BusyLoop => Work::BusyLoop,
         };
         Ok(Self { work, url })
     }
@@ -172,6 +177,8 @@ impl RunningDisturbance {
 
 /// The pause between two rounds, so that a short work does not saturate the machine.
 const ROUND_PAUSE: Duration = Duration::from_millis(10);
+/// How long a round of the busy loop takes.
+const BUSY_FOR: Duration = Duration::from_millis(300);
 
 impl Work {
     fn run_once(&self, url: &str, round: u32) -> anyhow::Result<()> {
@@ -193,6 +200,13 @@ impl Work {
                 let path = format!("/v1/merchants/{MERCHANT_ID}/customers.csv");
                 let is_done = daemon_client::download(url, &ClientFiles::default(), &path, &mut io::sink())?;
                 anyhow::ensure!(is_done, "the daemon refused a download");
+            }
+            Self::BusyLoop => {
+                let started = Instant::now();
+                while started.elapsed() < BUSY_FOR {
+                    std::hint::spin_loop();
+                    give_way();
+                }
             }
         }
         std::thread::sleep(ROUND_PAUSE);
