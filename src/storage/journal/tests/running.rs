@@ -41,6 +41,17 @@ fn a_spare_chunk_is_ready_before_the_newest_is_full() {
 }
 
 #[test]
+fn the_thread_that_writes_prepares_the_spare_chunk_and_writes_nothing() {
+    let journal = open_store(Arc::new(Memory::new()), options(Sync::Never), Lsn(0), Lsn(0)).unwrap().journal;
+    let record = journal.append(1, b"events");
+    while journal.buffer.lock().wants_spare() {
+        std::thread::yield_now();
+    }
+    assert!(!journal.is_committed(record.lsn));
+    journal.close().unwrap();
+}
+
+#[test]
 fn a_journal_in_memory_commits_at_once_and_forgets_nothing() {
     let journal = Journal::in_memory();
     let body = vec![5; 100_000];
