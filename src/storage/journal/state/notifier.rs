@@ -10,7 +10,7 @@ pub(in crate::storage) struct Notifier {
     wakes: Condvar,
 }
 
-/// What a thread is to do. The later ones include the earlier ones.
+/// The tasks of a thread. A later one includes the earlier ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 enum Signal {
     #[default]
