@@ -1,4 +1,5 @@
-//! The journal's threads: one that syncs and looks after the files, one that writes while tasks must not.
+//! The journal's threads: one that syncs and looks after the files, one that writes while tasks must not, and for background
+//! threads, and that prepares memory.
 
 use crate::storage::journal::{
     format::synced_file::{self, SyncedMark},
@@ -39,13 +40,17 @@ impl Journal {
     /// Does what its thread was woken for; says whether to go on.
     fn write_on(woken: WakeReason, journal: &Weak<Self>) -> bool {
         let Some(journal) = journal.upgrade().filter(|_| woken != WakeReason::Stop) else { return false };
+        if woken == WakeReason::Signal {
+            return journal.write_gathered();
+        }
         journal.prepare_spare();
-        woken != WakeReason::Signal || journal.write_gathered()
+        true
     }
 
-    /// Writes for as long as something has gathered; says whether to go on.
+    /// Writes what has gathered: once, or for as long as writes are slow; says whether to go on.
     fn write_gathered(&self) -> bool {
         loop {
+            self.prepare_spare();
             match self.lead_and_rotate() {
                 Err(_) => return false,
                 Ok(rotated) => {
@@ -56,7 +61,9 @@ impl Journal {
             }
             self.prepare_next();
             let marks = &self.marks;
-            if marks.written.load(Ordering::Acquire) >= marks.appended.load(Ordering::Acquire) {
+            let is_all = marks.written.load(Ordering::Acquire) >= marks.appended.load(Ordering::Acquire);
+            // Tasks write the next records themselves where writes are fast, those of a turn at once.
+            if is_all || !self.pace.is_slow() {
                 return true;
             }
         }

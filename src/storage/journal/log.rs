@@ -12,7 +12,7 @@
 //! |---|---|
 //! | [`Sync::Always`] | the thread `journal-sync`, which syncs after each batch; tasks notify it and wait |
 //! | [`Sync::Interval`], [`Sync::Never`] | the first task that finds the writer free; the others wait without blocking a thread. While writes are slow, the thread `journal-write` |
-//! | any, [`Journal::commit`] | the calling thread with the last two, which may block; the thread `journal-sync` with the first |
+//! | any, [`Journal::commit`] | the calling thread with the last two, which may block, or the thread `journal-write` for a background thread; the thread `journal-sync` with the first |
 //!
 //! A write is *slow* from [`SLOW_WRITE`] on. For [`SLOW_FOR`] after a slow write no task leads: tasks notify
 //! `journal-write` and wait. So a stalling disk blocks at most one worker of the runtime, the leader.
@@ -290,8 +290,9 @@ impl Journal {
             self.followers.wake();
         }
         drop(buffer);
-        // A payment does not wait for new memory. Where there is no thread, the caller does.
-        if wants_spare && !(self.files.is_some() && self.threads.write.notify_to_prepare()) {
+        // A payment does not wait for new memory, unless no thread is there to prepare it, or a slow disk holds it up.
+        let is_prepared = || self.files.is_some() && !self.pace.is_slow() && self.threads.write.notify_to_prepare();
+        if wants_spare && !is_prepared() {
             self.prepare_spare();
         }
         if appended_while_following {
@@ -356,7 +357,7 @@ impl Journal {
             return outcome;
         }
         if self.options.sync != Sync::Always {
-            let is_left = is_background_thread() && self.threads.write.notify();
+            let is_left = self.files.is_some() && is_background_thread() && self.threads.write.notify();
             return if is_left { self.waiters.wait(|| self.outcome(lsn)) } else { self.lead(lsn) };
         }
         if !self.threads.sync.notify() {
@@ -395,10 +396,10 @@ impl Journal {
     pub fn sync(&self) -> Result<Lsn, Failed> {
         let last = self.last();
         let synced = || if self.synced() >= last { Some(Ok(())) } else { self.marks.failure().map(Err) };
-        if is_background_thread() && synced().is_none() && self.threads.sync.notify() {
+        if self.files.is_some() && is_background_thread() && synced().is_none() && self.threads.sync.notify() {
             self.followers.wait(synced)?;
         }
-        self.sync_all()
+        self.sync_all(last)
     }
 
     /// Fails the journal permanently, unless it has failed before, and wakes all waiters.

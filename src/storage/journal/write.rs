@@ -146,14 +146,14 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes and syncs the buffered records, unless another thread did both. Also syncs new entries of the companion, since a
+    /// Writes and syncs the records up to one, unless another thread did both. Also syncs new entries of the companion, since a
     /// snapshot creates keys that no record needs. Blocks.
-    pub(in crate::storage) fn sync_all(&self) -> Result<Lsn, Failed> {
+    pub(in crate::storage) fn sync_all(&self, lsn: Lsn) -> Result<Lsn, Failed> {
         let Some(files) = &self.files else { return self.check().map(|()| self.last()) };
         let companion = files.companion.as_ref();
         let written = companion.map_or(Ok(()), |companion| describe_error("writing", "the keys", companion.write()));
         written.map_err(|cause| self.fail(&cause))?;
-        let (last, has_synced) = self.sync_if_needed(files, self.last())?;
+        let (last, has_synced) = self.sync_if_needed(files, lsn)?;
         if let Some(companion) = companion.filter(|_| !has_synced) {
             describe_error("syncing", "the keys", companion.sync()).map_err(|cause| self.fail(&cause))?;
         }

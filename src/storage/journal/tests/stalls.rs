@@ -107,15 +107,27 @@ fn a_background_thread_leaves_writing_to_the_threads_of_the_journal() {
             move || {
                 become_background_thread();
                 journal.append(1, b"events");
-                wait(&journal).map(|()| journal.is_committed(journal.last()))
+                wait(&journal).map(|()| journal.synced().max(Lsn(journal.marks.committed.load(Ordering::Acquire))))
             }
         });
         stall.until_a_call_waits();
         assert_eq!(stall.blocked_threads(), [writer], "{mode:?}");
+        let later = journal.append(1, b"later").lsn;
         drop(stall);
-        assert!(waiting.join().unwrap().unwrap(), "{mode:?}");
+        assert!(waiting.join().unwrap().unwrap() >= Lsn(1), "{mode:?}");
+        let is_asked_for = mode != Sync::Never || writer != "journal-sync";
+        assert!(is_asked_for || !journal.is_committed(later), "no caller has asked for the later record");
         journal.close().unwrap();
     }
+    // A journal in memory has no threads that could write.
+    let journal = Journal::in_memory();
+    let record = journal.append(1, b"events");
+    journal.marks.committed.store(0, Ordering::Release);
+    let commit = move || {
+        become_background_thread();
+        journal.commit(record.lsn).and_then(|()| journal.sync())
+    };
+    assert_eq!(std::thread::spawn(commit).join().unwrap(), Ok(record.lsn));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
