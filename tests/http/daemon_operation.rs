@@ -45,7 +45,7 @@ fn status_reports_the_rules_in_force_and_the_memory_store() {
 /// The nice values of the daemon's threads of a name.
 fn nice_values(daemon: &Daemon, name: &str) -> Vec<i32> {
     let threads = std::fs::read_dir(format!("/proc/{}/task", daemon.pid())).expect("the daemon's threads");
-    // A thread can end meanwhile.
+    // A thread can end before its file is read.
     let stats = threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("stat")).ok());
     let nice = |stat: String| {
         let (head, fields) = stat.rsplit_once(") ")?;

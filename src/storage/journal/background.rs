@@ -1,5 +1,5 @@
-//! The journal's threads: one that syncs and looks after the files, one that writes while tasks must not, and for background
-//! threads, and that prepares memory.
+//! The journal's threads. One syncs and looks after the files. The other one prepares memory and writes: for background
+//! threads, and for tasks while writes are slow.
 
 use crate::storage::journal::{
     format::synced_file::{self, SyncedMark},
